@@ -1,0 +1,47 @@
+"""The doors of the ears: who turns speech into words, who says whether a turn has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from echoless.frames import Samples, Transcript
+
+
+class RecogniserError(Exception):
+    """A recogniser cannot be had or failed. One line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecogniserTraits:
+    """What a recogniser is. `languages` are ISO 639-1 codes; empty means that it detects them by itself."""
+
+    name: str
+    languages: tuple[str, ...] = ("en",)
+    model: str = ""
+    licence: str = ""
+
+
+@runtime_checkable
+class Recogniser(Protocol):
+    """Blocking and not reentrant: a call runs it in one worker."""
+
+    @property
+    def traits(self) -> RecogniserTraits: ...
+
+    def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
+        """Words in `speech`: float32 mono at 16 kHz, 0.1-30 s. Silence gives an empty text. Raises RecogniserError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class TurnEnd(Protocol):
+    """Whether the user has finished, by sound and words."""
+
+    def finished(self, speech: Samples, text: str, language: str | None = None) -> float:
+        """Probability 0..1 that the turn in `speech` (float32, 16 kHz, ends where the user fell silent) is complete."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,117 @@
+"""Where compute time is spent and counted: the one door between a call and work that takes real time.
+
+A live call runs heavy work in one worker thread a part, so that the audio never waits. A rehearsal runs the
+same work in place and charges its cost to the audio clock (`rooms.virtual`). Organs never choose: they get a
+meter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+_END = object()
+
+
+class Meter(Protocol):
+    """Runs work for a part of a call ("recognise", "speak", "turn_end", "think", ...)."""
+
+    spent: dict[str, list[float]]
+    """Seconds of each piece of work so far, by part."""
+
+    async def run(self, part: str, work: Callable[[], T]) -> T:
+        """The result of blocking `work`, once its time has passed."""
+        ...
+
+    def stream(self, part: str, make: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+        """The items of a blocking iterator, each once its time has passed. Close it to stop the work."""
+        ...
+
+    def outside(self, part: str, source: AsyncIterator[T]) -> AsyncIterator[T]:
+        """The items of something that answers from outside this process (a server), charged likewise."""
+        ...
+
+    def inline(self, part: str) -> AbstractContextManager[None]:
+        """Counts short work done in place on the audio path (canceller, voice activity); charges nothing."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the workers."""
+        ...
+
+
+class LiveMeter:
+    """The meter of a live call: one worker thread a part; nothing is charged, the wall clock does that."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, list[float]] = defaultdict(list)
+        self._workers: dict[str, ThreadPoolExecutor] = {}
+
+    def _worker(self, part: str) -> ThreadPoolExecutor:
+        if part not in self._workers:
+            self._workers[part] = ThreadPoolExecutor(1, thread_name_prefix=f"echoless-{part}")
+        return self._workers[part]
+
+    async def run(self, part: str, work: Callable[[], T]) -> T:
+        def timed() -> T:
+            with self.inline(part):
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._worker(part), timed)
+
+    async def stream(self, part: str, make: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+        loop = asyncio.get_running_loop()
+        worker = self._worker(part)
+        stop = threading.Event()
+        items: Iterator[T] | None = None
+
+        def step() -> T | object:
+            nonlocal items
+            if stop.is_set():
+                return _END
+            with self.inline(part):
+                if items is None:
+                    items = make()
+                return next(items, _END)
+
+        def close() -> None:
+            if items is not None and hasattr(items, "close"):
+                items.close()
+
+        try:
+            while (item := await loop.run_in_executor(worker, step)) is not _END:
+                yield item  # type: ignore[misc]
+        finally:
+            stop.set()
+            worker.submit(close)
+
+    async def outside(self, part: str, source: AsyncIterator[T]) -> AsyncIterator[T]:
+        begun = time.perf_counter()
+        try:
+            async for item in source:
+                self.spent[part].append(time.perf_counter() - begun)
+                yield item
+                begun = time.perf_counter()
+        finally:
+            if hasattr(source, "aclose"):
+                await source.aclose()
+
+    @contextmanager
+    def inline(self, part: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spent[part].append(time.perf_counter() - begun)
+
+    async def aclose(self) -> None:
+        for worker in self._workers.values():
+            worker.shutdown(wait=False, cancel_futures=True)
+        self._workers.clear()
