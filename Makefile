@@ -1,0 +1,29 @@
+# Everything a person types. `make` alone lists it.
+.DEFAULT_GOAL := help
+ECHOLESS := .venv/bin/echoless
+TESTS ?= tests
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup:  ## .venv from the pinned lock files; quick when nothing changed
+	@bash scripts/setup.sh
+
+talk: setup  ## hold a conversation, here and now
+	@$(ECHOLESS) talk
+
+test: setup  ## set up what the tests need and run them; TESTS=tests/mind for a part
+	@bash scripts/setup.sh dev
+	@.venv/bin/python -m pytest $(TESTS)
+
+check: setup  ## format, lint, types: what a change must pass beside the tests
+	@bash scripts/setup.sh dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+lock:  ## pin the newest versions that fit pyproject.toml, with hashes
+	@bash scripts/setup.sh dev
+	bash scripts/lock.sh
+
+.PHONY: help setup talk test check lock

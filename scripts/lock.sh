@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Writes the lock files: every version and hash, for every platform and Python from 3.11, no registry named.
+#   bash scripts/lock.sh [--upgrade]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+UV=${UV:-.venv/bin/uv}
+pin() {
+    "$UV" pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+        --custom-compile-command "make lock" "$@"
+}
+pin "$@" --no-build-isolation --allow-unsafe requirements-setup.in -o requirements-setup.lock
+pin "$@" pyproject.toml -o requirements.lock
+pin "$@" --group dev -c requirements.lock -o requirements-dev.lock
+grep -nE 'https?://' requirements*.lock && { echo "lock: a lock file names an address" >&2; exit 1; }
+echo "lock: $(cat requirements*.lock | grep -c '==') pins"
