@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from echoless.frames import BLOCK, RATE, Block, Samples
 
 
@@ -14,7 +16,7 @@ class LineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LineTraits:
-    """What a line is. `rate` is the loudspeaker side's, a multiple of 1000 so that 16 ms is a whole number of samples."""
+    """What a line is. `rate` is the loudspeaker side's, a multiple of 1000: 16 ms is a whole number of samples."""
 
     name: str
     rate: int = RATE
@@ -54,3 +56,14 @@ class Line(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+def checked(loudspeaker: Samples, traits: LineTraits) -> Samples:
+    """One block for the loudspeaker as every line wants it: its own float32 copy, finite, in -1..1.
+
+    Raises ValueError where the shape is not `(traits.block,)`: that is the caller's bug, not bad input.
+    """
+    if loudspeaker.shape != (traits.block,):
+        raise ValueError(f"a block of {traits.block} samples is due, not {loudspeaker.shape}")
+    out = np.nan_to_num(loudspeaker.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.clip(out, -1.0, 1.0, out=out)

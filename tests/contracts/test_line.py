@@ -1,0 +1,154 @@
+"""What every line owes a call, whatever is behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from echoless.frames import BLOCK, Block
+from echoless.lines.door import Line, LineError, LineTraits
+from echoless.lines.fake import ScriptedLine
+from echoless.lines.files import FileLine
+
+
+def noise(seconds: float, rate: int) -> np.ndarray:
+    return (0.1 * np.random.default_rng(5).standard_normal(int(seconds * rate))).astype(np.float32)
+
+
+def scripted(tmp_path: Path, rate: int) -> Line:
+    return ScriptedLine(noise(1.0, 16_000), rate=rate)
+
+
+def files(tmp_path: Path, rate: int) -> Line:
+    soundfile.write(tmp_path / "in.wav", noise(1.0, rate), rate, subtype="PCM_16")
+    return FileLine(tmp_path / "in.wav", tmp_path / "out.wav", pace="fast")
+
+
+@pytest.fixture(params=["scripted-16", "scripted-48", "files-16", "files-48"])
+async def line(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Line]:
+    kind, rate = request.param.split("-")
+    made = {"scripted": scripted, "files": files}[kind](tmp_path, int(rate) * 1000)
+    await made.open()
+    yield made
+    await made.aclose()
+
+
+def silence(line: Line) -> np.ndarray:
+    return np.zeros(line.traits.block, np.float32)
+
+
+async def test_is_a_line(line: Line) -> None:
+    assert isinstance(line, Line)
+    traits = line.traits
+    assert isinstance(traits, LineTraits)
+    assert traits.rate % 1000 == 0
+    assert traits.block * 16_000 == traits.rate * BLOCK
+    assert traits.latency >= 0
+
+
+async def test_blocks_are_whole_and_numbered(line: Line) -> None:
+    for index in range(10):
+        block = await line.exchange(silence(line))
+        assert isinstance(block, Block)
+        assert block.index == index
+        for samples in (block.microphone, block.reference):
+            assert samples.shape == (BLOCK,)
+            assert samples.dtype == np.float32
+            assert np.isfinite(samples).all()
+            assert np.abs(samples).max() <= 1.5
+        assert block.lost >= 0
+
+
+async def test_silence_played_is_a_silent_reference(line: Line) -> None:
+    for _ in range(5):
+        block = await line.exchange(silence(line))
+        assert block is not None
+        assert not block.reference.any()
+
+
+async def test_reference_carries_what_was_played_soon_and_once(line: Line) -> None:
+    """A 1 kHz burst of two blocks shows up in the reference within half a second, with its own energy."""
+    n = line.traits.block
+    burst = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(2 * n) / line.traits.rate)).astype(np.float32)
+    heard = []
+    for k in range(32):
+        block = await line.exchange(burst[k * n : (k + 1) * n] if k < 2 else silence(line))
+        assert block is not None
+        heard.append(block.reference)
+    energy = float(np.sum(np.concatenate(heard) ** 2))
+    assert energy == pytest.approx(0.125 * 2 * BLOCK, rel=0.05)
+
+
+@pytest.mark.parametrize("wrong", [(0,), (255,), (256, 2), (10_000,)])
+async def test_a_wrong_block_is_refused_and_the_line_lives(line: Line, wrong: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="block"):
+        await line.exchange(np.zeros(wrong, np.float32))
+    assert await line.exchange(silence(line)) is not None
+
+
+async def test_what_is_no_number_is_not_played(line: Line) -> None:
+    bad = silence(line)
+    bad[:3] = [np.nan, np.inf, -np.inf]
+    for k in range(30):
+        block = await line.exchange(bad if k == 0 else silence(line))
+        assert block is not None
+        assert np.isfinite(block.reference).all()
+
+
+async def test_the_callers_block_is_neither_kept_nor_changed(line: Line) -> None:
+    mine = np.full(line.traits.block, 0.25, np.float32)
+    await line.exchange(mine)
+    assert (mine == 0.25).all()
+
+
+async def test_flush_counts_samples(line: Line) -> None:
+    await line.exchange(silence(line))
+    assert 0 <= line.flush() <= line.traits.rate
+
+
+async def test_other_tasks_get_their_turn(line: Line) -> None:
+    ran = 0
+
+    async def other() -> None:
+        nonlocal ran
+        while True:
+            ran += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    for _ in range(5):
+        await line.exchange(silence(line))
+    task.cancel()
+    assert ran >= 5
+
+
+async def test_a_cancelled_exchange_leaves_the_line_usable(line: Line) -> None:
+    await line.exchange(silence(line))
+    task = asyncio.create_task(line.exchange(silence(line)))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    block = await line.exchange(silence(line))
+    assert block is not None
+    assert block.index == 1
+
+
+async def test_after_closing_the_far_end_is_gone(line: Line) -> None:
+    await line.exchange(silence(line))
+    await line.aclose()
+    await line.aclose()
+    assert await asyncio.wait_for(line.exchange(silence(line)), 5) is None
+
+
+async def test_a_line_that_cannot_open_says_so_in_one_line(tmp_path: Path) -> None:
+    line = FileLine(tmp_path / "absent.wav", tmp_path / "out.wav")
+    with pytest.raises(LineError) as e:
+        await line.open()
+    assert "\n" not in str(e.value)
+    await line.aclose()
