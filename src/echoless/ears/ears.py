@@ -1,0 +1,344 @@
+"""The ears as one organ: blocks of microphone and reference in, what happened on the near side out.
+
+Per block (`hear`, synchronous): the guard cancels the echo and says how likely a person speaks; the listener
+makes stretches of that; the turn's policy makes starts, pauses, ends, interruptions. Words come from `work`, a
+task that the call runs: it recognises what the policy asks for and leaves the result for the next block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from echoless.ears.backchannel import kind
+from echoless.ears.breaker import Breaker
+from echoless.ears.door import Recogniser, RecogniserError, TurnEnd
+from echoless.ears.guard import Heard
+from echoless.ears.heeded import (
+    Agent,
+    Confirmed,
+    Dismissed,
+    Heeded,
+    LikelyEnd,
+    ModeChanged,
+    Partial,
+    Paused,
+    Started,
+    Trouble,
+    TurnEnded,
+)
+from echoless.ears.listener import Change, Listener
+from echoless.ears.turn_end import patience
+from echoless.ears.weigh import Case, Verdict, Weights, weigh
+from echoless.ears.words import echo_share
+from echoless.frames import BLOCK_SECONDS, RATE, Block, Samples, Transcript, seconds
+from echoless.meter import Meter
+
+LONGEST = round(24 / BLOCK_SECONDS)
+"""Blocks after which the words so far are settled, so that recognition stays quick."""
+DEADLINE = 6.0
+"""Seconds that recognising may take."""
+
+
+LATEST_ECHO = 1.0
+"""Seconds after which the agent's words cannot come back any more."""
+
+
+class Guard(Protocol):
+    """Echo canceller and judge of near-end speech (`ears.guard.EchoGuard`)."""
+
+    def hear(self, microphone: Samples, reference: Samples) -> Heard: ...
+
+
+@dataclass(slots=True)
+class Wish:
+    """A stretch of sound to be recognised. `pause` numbers the pause it belongs to, None within speech."""
+
+    turn: int
+    sound: Samples
+    length: int
+    pause: int | None = None
+
+
+@dataclass(slots=True)
+class Known:
+    """What came of a wish. `finished` is the probability that the turn is complete."""
+
+    wish: Wish
+    text: str = ""
+    finished: float = 0.0
+
+
+@dataclass(slots=True)
+class Open:
+    """The turn under way."""
+
+    number: int
+    begun: int
+    weighing: bool = False
+    """Whether it began over the agent and is not confirmed yet."""
+    settled: list[str] = field(default_factory=list)
+    """Words of sound that was let go."""
+    known: Known | None = None
+    pause: int = 0
+    asked: int = 0
+    """Length of sound last asked about."""
+    likely: str | None = None
+    ended: bool = False
+    """Its end was told; it may still go on until the reply is audible."""
+
+    def text(self, latest: str) -> str:
+        return " ".join(part for part in (*self.settled, latest) if part)
+
+
+class Ears:
+    """Everything between the microphone and the floor."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        recogniser: Recogniser,
+        turn_end: TurnEnd,
+        meter: Meter,
+        *,
+        language: str | None = None,
+        weights: Weights | None = None,
+        on_recognising: Callable[[], None] | None = None,
+    ) -> None:
+        self.guard = guard
+        self.recogniser = recogniser
+        self.turn_end = turn_end
+        self.meter = meter
+        self.language = language
+        self.muted = False
+        self.listener = Listener()
+        self.breaker = Breaker()
+        self._weights = weights or Weights()
+        self._on_recognising = on_recognising
+        self._turn: Open | None = None
+        self._turns = 0
+        self._now = 0
+        self._heard: Heard | None = None
+        self._pressed = False
+        self._wish: Wish | None = None
+        self._wished = asyncio.Event()
+        self._results: list[Known] = []
+        self._told: list[Heeded] = []
+
+    # --- what the call asks --------------------------------------------------------------------------------
+
+    def hear(self, block: Block, agent: Agent) -> tuple[Samples, list[Heeded]]:
+        """Take one block; its sound after echo cancelling (float32 (256,), 16 kHz) and what happened."""
+        with self.meter.inline("guard"):
+            heard = self.guard.hear(block.microphone, block.reference)
+        self._heard, self._now = heard, block.index
+        out, self._told = self._told, []
+        out += self._mode(heard, agent)
+        near = 1.0 if self._pressed else 0.0 if self.muted or self._deaf(agent) else heard.near
+        if self._turn and self._turn.ended and (agent.holds or agent.heard):
+            self._close()
+        if self._turn and self._turn.weighing and not agent.holds:
+            self._close()  # the agent was stopped or ended by something else
+        change = self.listener.hear(heard.clean, near, echo=heard.echo, over_agent=agent.holds)
+        out += self._changed(change, agent)
+        for known in self._take_results():
+            out += self._learned(known)
+        if self._turn:
+            out += self._weigh(self._turn, agent) if self._turn.weighing else self._follow(self._turn, agent)
+        return heard.clean, out
+
+    async def work(self) -> None:
+        """Recognise what is wished for, for as long as the call lasts. Failures become `Trouble`."""
+        while True:
+            await self._wished.wait()
+            self._wished.clear()
+            wish, self._wish = self._wish, None
+            if wish:
+                self._results.append(await self._recognise(wish))
+
+    def press(self) -> None:
+        """Push to talk: from now on the user speaks, whatever it sounds like."""
+        self._pressed = True
+
+    def release(self) -> None:
+        """The user has finished."""
+        self._pressed = False
+
+    @property
+    def level(self) -> float:
+        """Root mean square of the last block after cancelling."""
+        clean = self._heard.clean if self._heard else np.zeros(1, np.float32)
+        return float(np.sqrt(np.mean(clean * clean)))
+
+    # --- duplex ---------------------------------------------------------------------------------------------
+
+    def _mode(self, heard: Heard, agent: Agent) -> list[Heeded]:
+        changed = self.breaker.tick(agent.holds, heard.mode)
+        return [ModeChanged(*changed)] if changed else []
+
+    def _deaf(self, agent: Agent) -> bool:
+        return self.breaker.duplex == "half" and agent.holds and not self._turn
+
+    # --- stretches of speech --------------------------------------------------------------------------------
+
+    def _changed(self, change: Change, agent: Agent) -> list[Heeded]:
+        turn = self._turn
+        if change is Change.BEGAN and turn is None:
+            self._turns += 1
+            begun = self._now - self.listener.length + 1
+            self._turn = Open(self._turns, begun, weighing=agent.holds)
+            return [Started(self._evidence())]
+        if change is Change.BEGAN and turn:
+            turn.pause += 1
+            turn.likely, turn.ended = None, False
+            return [] if turn.weighing else [Started(self._evidence())]
+        if change is Change.STOPPED and turn:
+            self._ask(turn, turn.pause)
+            return [] if turn.weighing else [Paused(self._evidence())]
+        return []
+
+    def _follow(self, turn: Open, agent: Agent) -> list[Heeded]:
+        """A turn that is the user's: partial words while it goes on, its end when it pauses."""
+        if turn.ended:
+            return []
+        if self.listener.speaking:
+            if self.listener.length - turn.asked > round(0.8 / BLOCK_SECONDS) and not self._wish:
+                self._ask(turn, None)
+            return []
+        known = turn.known
+        if known is None or known.wish.pause != turn.pause:
+            return []
+        return self._end(turn, known, agent)
+
+    def _end(self, turn: Open, known: Known, agent: Agent) -> list[Heeded]:
+        silence = self.listener.silence * BLOCK_SECONDS
+        share = self._share(turn, known.text, agent)
+        if not known.text and not turn.settled:
+            return self._dismiss("noise", known.text, share) if silence > 0.3 else []
+        if share >= self._weights.echo_share and self.listener.free < self._weights.free_sure:
+            return self._dismiss("echo", known.text, share)
+        text = turn.text(known.text)
+        wait = patience(known.finished)
+        out: list[Heeded] = []
+        if turn.likely is None and silence >= wait.reply:
+            turn.likely = text
+            out.append(LikelyEnd(text))
+        if silence >= wait.end:
+            turn.ended = True
+            self.breaker.user_spoke()
+            out.append(TurnEnded(text, self._evidence(finished=round(known.finished, 3), share=share)))
+        elif self.listener.length > LONGEST:
+            turn.settled.append(known.text)
+            turn.known = None
+            self.listener.drop_before(self.listener.length - self.listener.silence)
+        return out
+
+    def _weigh(self, turn: Open, agent: Agent) -> list[Heeded]:
+        """A turn that began over the agent: is it one?"""
+        listener, known = self.listener, turn.known
+        if not self._wish and listener.speaking and listener.voiced >= self._weights.some_speech + 4:
+            fresh = listener.length - turn.asked
+            if turn.asked == 0 or fresh > 15:
+                self._ask(turn, None)
+        text = known.text if known else ""
+        share = self._share(turn, text, agent)
+        case = Case(
+            age=listener.age,
+            voiced=listener.voiced,
+            free=listener.free,
+            silence=0 if listener.speaking else listener.silence,
+            echo=bool(self._heard and self._heard.echo),
+            kind=kind(text, self.language) if known else None,
+            final=known is not None and known.wish.pause == turn.pause,
+            share=share,
+        )
+        verdict = Verdict.INTERRUPTION if self._pressed else weigh(case, self._weights)
+        if verdict is Verdict.WAIT:
+            return []
+        if verdict is not Verdict.INTERRUPTION:
+            if verdict is Verdict.ECHO:
+                self.breaker.echo()
+            return self._dismiss(verdict.value, text, share)
+        turn.weighing = False
+        self.breaker.user_spoke()
+        out: list[Heeded] = [Confirmed(self._evidence(text=text, share=share))]
+        if not listener.speaking:
+            out.append(Paused(self._evidence()))
+        return out
+
+    def _dismiss(self, reason: str, text: str, share: float) -> list[Heeded]:
+        turn = self._turn
+        evidence = self._evidence(share=share)
+        self._close()
+        if turn and turn.settled:  # a noise after words: the words stay
+            return [TurnEnded(turn.text(""), evidence)]
+        return [Dismissed(reason, text, evidence)]
+
+    def _close(self) -> None:
+        self._turn = None
+        self.listener.close()
+
+    # --- words ----------------------------------------------------------------------------------------------
+
+    def _share(self, turn: Open, text: str, agent: Agent) -> float:
+        """The part of the words that the agent was saying while they were heard."""
+        since = seconds(turn.begun)
+        until = seconds(self._now - self.listener.silence)
+        played = agent.played(since - 1.5, until)
+        if not text or not played:
+            return 0.0
+        return round(echo_share(text, played, since, until, delay=(0.0, LATEST_ECHO)), 3)
+
+    def _ask(self, turn: Open, pause: int | None) -> None:
+        turn.asked = self.listener.length
+        self._wish = Wish(turn.number, self.listener.sound(), self.listener.length, pause)
+        self._wished.set()
+
+    async def _recognise(self, wish: Wish) -> Known:
+        if self._on_recognising:
+            self._on_recognising()
+        known = Known(wish)
+        try:
+            async with asyncio.timeout(DEADLINE):
+                heard = await self.meter.run("recognise", lambda: self._transcribe(wish.sound))
+                known.text = heard.text.strip()
+                if wish.pause is not None and known.text:
+                    known.finished = await self.meter.run(
+                        "turn_end", lambda: self.turn_end.finished(wish.sound, known.text, self.language)
+                    )
+        except (RecogniserError, TimeoutError) as error:
+            self._told.append(Trouble("recogniser", str(error) or f"no answer in {DEADLINE:.0f} s", "retried"))
+        return known
+
+    def _transcribe(self, sound: Samples) -> Transcript:
+        return self.recogniser.transcribe(sound[-30 * RATE :], self.language)
+
+    def _take_results(self) -> list[Known]:
+        results, self._results = self._results, []
+        return results
+
+    def _learned(self, known: Known) -> list[Heeded]:
+        turn = self._turn
+        if turn is None or known.wish.turn != turn.number or turn.ended:
+            return []
+        if known.wish.pause is not None and known.wish.pause != turn.pause:
+            return []  # the user went on meanwhile
+        turn.known = known
+        return [Partial(turn.text(known.text))] if known.text and not turn.weighing else []
+
+    def _evidence(self, **more: object) -> dict[str, object]:
+        heard = self._heard
+        found: dict[str, object] = {"voiced": self.listener.voiced, "free": self.listener.free}
+        if heard:
+            found |= {"near": round(heard.near, 3), "voice": round(heard.voice, 3), "echo": heard.echo}
+            found |= {key: round(float(value), 3) for key, value in heard.evidence.items()}
+        return found | more
+
+    def close(self) -> None:
+        """Let go of the engines."""
+        self.recogniser.close()
+        self.turn_end.close()

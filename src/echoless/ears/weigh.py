@@ -1,0 +1,80 @@
+"""Is somebody cutting in? The decision taken while the agent holds its breath. Pure.
+
+The loudspeaker fell silent when the agent ducked, so after the echo's delay and the room's tail whatever is
+still voiced can only be a person: that evidence beats all other. Words count where there is no time to wait for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from echoless.ears.backchannel import Said
+
+
+class Verdict(StrEnum):
+    WAIT = "wait"
+    INTERRUPTION = "interruption"
+    ECHO = "echo"
+    BACKCHANNEL = "backchannel"
+    NOISE = "noise"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Limits of the decision; times in blocks of 16 ms."""
+
+    free_sure: int = 14
+    """Voiced blocks, with no echo possible, that prove a person."""
+    long_speech: int = 52
+    """Voiced blocks no backchannel lasts for."""
+    some_speech: int = 14
+    """Voiced blocks that a word needs at least."""
+    quiet: int = 14
+    """Blocks of silence after which what was heard is over."""
+    echo_share: float = 0.6
+    """Share of the words that were just being played, from which on they are the agent's own."""
+    patience: int = 160
+    """Blocks after which the agent goes on unless somebody really speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The evidence so far. `share` is the part of the words that the agent was saying at that very time."""
+
+    age: int
+    voiced: int
+    free: int
+    silence: int
+    echo: bool
+    kind: Said | None = None
+    """None while the words are not known."""
+    final: bool = False
+    """The words are those of the whole stretch of speech."""
+    share: float = 0.0
+
+
+def weigh(case: Case, weights: Weights) -> Verdict:
+    """What to do about somebody perhaps cutting in."""
+    ended = case.silence >= weights.quiet
+    proven = case.free >= weights.free_sure
+    ours = case.share >= weights.echo_share and not proven
+    if ended and case.voiced < weights.some_speech // 2:
+        return Verdict.ECHO if not case.free else Verdict.NOISE
+    if ours and case.age <= weights.patience:
+        return Verdict.ECHO if ended or case.final else Verdict.WAIT
+    if case.kind is Said.STOP or (case.kind is Said.CONTENT and case.voiced >= weights.some_speech):
+        return Verdict.INTERRUPTION
+    if ended and case.final:
+        return _of_what_is_over(case)
+    if proven and case.voiced >= weights.long_speech:
+        return Verdict.INTERRUPTION
+    if case.age > weights.patience:
+        return Verdict.INTERRUPTION if proven and not ended else Verdict.NOISE
+    return Verdict.WAIT
+
+
+def _of_what_is_over(case: Case) -> Verdict:
+    if case.kind is Said.BACKCHANNEL:
+        return Verdict.BACKCHANNEL
+    return Verdict.ECHO if not case.free and case.echo else Verdict.NOISE

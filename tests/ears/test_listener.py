@@ -1,0 +1,75 @@
+"""Evidence to stretches of speech."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from echoless.ears.listener import Change, Listener, Tuning
+
+SILENCE = np.zeros(256, np.float32)
+
+
+def feed(listener: Listener, nears: list[float], *, echo: bool = False, over_agent: bool = False) -> list[Change]:
+    return [listener.hear(SILENCE, near, echo=echo, over_agent=over_agent) for near in nears]
+
+
+def test_a_few_sure_blocks_begin_speech_and_one_does_not() -> None:
+    listener = Listener()
+    assert Change.BEGAN not in feed(listener, [0.99, 0.1, 0.1, 0.99, 0.0, 0.0])
+    assert feed(listener, [0.95] * 6).count(Change.BEGAN) == 1
+    assert listener.speaking
+
+
+def test_more_evidence_is_wanted_over_the_agent() -> None:
+    alone, over = Listener(), Listener()
+    first = feed(alone, [0.9] * 20).index(Change.BEGAN)
+    later = feed(over, [0.9] * 20, over_agent=True).index(Change.BEGAN)
+    assert first < later < 15
+
+
+def test_a_pause_is_told_once_and_speech_begins_again() -> None:
+    listener = Listener()
+    feed(listener, [0.95] * 30)
+    changes = feed(listener, [0.05] * 40)
+    assert changes.count(Change.STOPPED) == 1
+    assert changes.index(Change.STOPPED) == listener.tuning.hang - 1
+    assert listener.silence == 40
+    assert feed(listener, [0.95] * 10).count(Change.BEGAN) == 1
+    assert listener.open
+
+
+def test_the_first_syllable_is_kept() -> None:
+    listener = Listener(Tuning(before=20))
+    for number in range(50):
+        sound = np.full(256, number, np.float32)
+        if listener.hear(sound, 0.99 if number > 40 else 0.0, echo=False, over_agent=False) is Change.BEGAN:
+            break
+    kept = listener.sound()[::256]
+    assert kept[0] <= 41 - 10
+    assert kept[-1] == number
+
+
+def test_blocks_without_possible_echo_are_counted_apart() -> None:
+    listener = Listener()
+    feed(listener, [0.95] * 10, echo=True)
+    assert listener.voiced > 0
+    assert listener.free == 0
+    feed(listener, [0.95] * 7, echo=False)
+    assert listener.free == 7
+
+
+def test_silence_at_the_end_is_cut_to_the_tail() -> None:
+    listener = Listener()
+    feed(listener, [0.95] * 20 + [0.0] * 50)
+    assert len(listener.sound(tail=5)) // 256 == listener.length - 45
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_a_closed_turn_leaves_nothing(close: bool) -> None:
+    listener = Listener()
+    feed(listener, [0.95] * 20)
+    if close:
+        listener.close()
+    assert (listener.length == 0) == close
+    assert listener.open != close

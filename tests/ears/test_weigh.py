@@ -1,0 +1,70 @@
+"""The decision about somebody perhaps cutting in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from echoless.ears.backchannel import Said
+from echoless.ears.breaker import Breaker, Limits
+from echoless.ears.weigh import Case, Verdict, Weights, weigh
+
+TALKING = Case(age=20, voiced=20, free=0, silence=0, echo=True)
+OVER = replace(TALKING, silence=30, final=True)
+
+
+@pytest.mark.parametrize(
+    ("case", "verdict"),
+    [
+        (TALKING, Verdict.WAIT),
+        (replace(TALKING, kind=Said.STOP), Verdict.INTERRUPTION),
+        (replace(TALKING, kind=Said.STOP, share=0.9), Verdict.WAIT),
+        (replace(TALKING, kind=Said.STOP, share=0.9, free=20), Verdict.INTERRUPTION),
+        (replace(TALKING, kind=Said.BACKCHANNEL), Verdict.WAIT),
+        (replace(TALKING, kind=Said.CONTENT, free=16, voiced=30), Verdict.INTERRUPTION),
+        (replace(TALKING, voiced=80, free=60), Verdict.INTERRUPTION),
+        (replace(OVER, kind=Said.BACKCHANNEL), Verdict.BACKCHANNEL),
+        (replace(OVER, kind=Said.NOTHING), Verdict.ECHO),
+        (replace(OVER, kind=Said.NOTHING, free=5), Verdict.NOISE),
+        (replace(OVER, kind=Said.CONTENT, share=0.8), Verdict.ECHO),
+        (replace(OVER, voiced=3, final=False), Verdict.ECHO),
+        (replace(TALKING, age=500), Verdict.NOISE),
+        (replace(TALKING, age=500, free=40), Verdict.INTERRUPTION),
+    ],
+)
+def test_verdicts(case: Case, verdict: Verdict) -> None:
+    assert weigh(case, Weights()) is verdict
+
+
+def test_no_case_waits_for_ever() -> None:
+    for kind in (None, *Said):
+        for free in (0, 50):
+            case = Case(age=10_000, voiced=60, free=free, silence=0, echo=True, kind=kind)
+            assert weigh(case, Weights()) is not Verdict.WAIT
+
+
+def test_the_breaker_breaks_on_echoes_in_a_row_and_recovers() -> None:
+    breaker = Breaker(Limits(suspicions=3, within=1000, rest=100))
+    for _ in range(3):
+        assert breaker.tick(True, "full") is None
+        breaker.echo()
+    duplex, why = breaker.tick(True, "full") or ("", "")
+    assert duplex == "half"
+    assert "3" in why
+    assert all(breaker.tick(True, "full") is None for _ in range(99))
+    assert (breaker.tick(True, "full") or ("",))[0] == "full"
+
+
+def test_a_person_between_echoes_keeps_the_breaker_whole() -> None:
+    breaker = Breaker(Limits(suspicions=2))
+    for _ in range(5):
+        breaker.echo()
+        breaker.user_spoke()
+        assert breaker.tick(True, "full") is None
+
+
+def test_the_guards_advice_is_told_once() -> None:
+    breaker = Breaker()
+    assert breaker.tick(True, "guarded") == ("guarded", "the echo guard is guarded")
+    assert breaker.tick(True, "guarded") is None
