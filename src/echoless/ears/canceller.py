@@ -1,0 +1,96 @@
+"""A linear echo canceller that keeps the near end: partitioned-block frequency-domain Kalman filter.
+
+After Enzner and Vary, "Frequency-domain adaptive Kalman filter for acoustic echo control in hands-free telephones"
+(Signal Processing 86, 2006), partitioned as by Kuech, Mabande and Enzner (ICASSP 2014). There is no suppressor
+behind it: its residual is what remains of the echo plus the whole of whoever else speaks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft, rfft
+
+from echoless.frames import BLOCK, Samples
+
+PARTITIONS = 16
+"""Blocks of echo path that the filter spans: 256 ms from the direct sound on."""
+FFT = 2 * BLOCK
+BINS = BLOCK + 1
+
+Spectrum = NDArray[np.complex64]
+Power = NDArray[np.float32]
+
+_FORGET = np.float32(0.9995)
+"""Transition of the echo path from block to block: how still a room is believed to be."""
+_DOUBT = np.float32(1.0)
+"""Variance of a path nothing is known about, as a power gain a bin and partition."""
+_FLOOR = np.float32(1e-7)
+
+
+class Canceller:
+    """Predicts the echo in each microphone block from the reference and takes it away."""
+
+    def __init__(self, partitions: int = PARTITIONS) -> None:
+        self.partitions = partitions
+        self.path: Spectrum = np.zeros((partitions, BINS), np.complex64)
+        self.doubt: Power = np.empty((partitions, BINS), np.float32)
+        self.history: Spectrum = np.zeros((partitions, BINS), np.complex64)
+        self.noise: Power = np.full(BINS, _FLOOR, np.float32)
+        self.error_spectrum: Spectrum = np.zeros(BINS, np.complex64)
+        self._turn = 0
+        self._decay = np.exp(-np.arange(partitions, dtype=np.float32) * 0.5)[:, None]
+        self.forget_path()
+
+    def forget_path(self) -> None:
+        """Start again, knowing nothing of the room."""
+        self.path[:] = 0
+        self.doubt[:] = _DOUBT * self._decay
+
+    def doubt_path(self, share: float) -> None:
+        """Believe that the path may have changed by `share` of its power; it is learnt again quickly."""
+        power = (np.abs(self.path) ** 2).mean(axis=1, keepdims=True)
+        self.doubt = np.maximum(self.doubt, np.float32(share) * power)
+
+    def align(self, reference: Samples) -> None:
+        """Rebuild the history after the delay moved. `reference`: the last (partitions + 1) * 256 aligned samples."""
+        blocks = np.lib.stride_tricks.sliding_window_view(reference, FFT)[::BLOCK]
+        self.history = rfft(blocks[::-1], axis=1)
+
+    def hear(self, microphone: Samples, reference: Samples, adapt: bool = True) -> tuple[Samples, Samples]:
+        """The residual and the predicted echo, both float32 (256,).
+
+        `reference` is the aligned reference of this block with the one before it, float32 (512,).
+        """
+        self.history = np.roll(self.history, 1, axis=0)
+        self.history[0] = rfft(reference)
+        echo = irfft((self.history * self.path).sum(axis=0))[BLOCK:]
+        residual = microphone - echo
+        error = rfft(np.concatenate((np.zeros(BLOCK, np.float32), residual)))
+        self.error_spectrum = error
+        if adapt:
+            self._learn(error)
+        return residual, echo
+
+    def _learn(self, error: Spectrum) -> None:
+        half = np.float32(BLOCK / FFT)
+        far = self.history.real**2 + self.history.imag**2
+        power = error.real**2 + error.imag**2
+        expected = (far * self.doubt).sum(axis=0)
+        self.noise += np.float32(0.1) * (power - self.noise)
+        gain = self.doubt / (half * expected + self.noise + _FLOOR)
+        step = gain * self.history.conj() * error
+        self.path += step
+        self._constrain()
+        self.doubt *= 1 - half * gain * far
+        change = self.path.real**2 + self.path.imag**2
+        keep = _FORGET * _FORGET
+        self.doubt = keep * self.doubt + (1 - keep) * change
+
+    def _constrain(self) -> None:
+        """Keep each partition's response within its 256 samples; a quarter of the partitions each block."""
+        part = slice(self._turn, None, 4)
+        self._turn = (self._turn + 1) % 4
+        response = irfft(self.path[part], axis=1)
+        response[:, BLOCK:] = 0
+        self.path[part] = rfft(response, axis=1)
