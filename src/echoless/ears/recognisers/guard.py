@@ -1,0 +1,137 @@
+"""What stands before every recogniser: the checks that keep native code alive and invented words out.
+
+A recogniser never says "I heard nothing": given noise it writes its training set's favourite phrase. So speech is
+looked for first (Silero), and what comes back must be possible in the time that was spoken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from echoless.ears.door import Recogniser, RecogniserError, RecogniserTraits
+from echoless.ears.vad import CHUNK, VoiceActivity
+from echoless.ears.words import spans, tokens, units
+from echoless.frames import RATE, Samples, Transcript
+
+SHORTEST = 0.1
+"""Seconds below which nothing is recognised: no word is that short."""
+LONGEST = 28.0
+"""Seconds that one call of an engine sees. Longer speech is cut where it is quietest."""
+MOST = 120.0
+"""Seconds that are accepted at all."""
+FASTEST = 8.0
+"""Words (Mandarin: characters) a second that nobody exceeds; fast English talkers reach 6, auctioneers 8."""
+SPEECH = 0.5
+"""Silero's probability above which a 32 ms frame counts as speech."""
+LEAST_SPEECH = 0.096
+"""Seconds of such frames without which there were no words: three frames."""
+
+
+class Guarded:
+    """A `Recogniser` around another: checked input, no words from noise, every failure a `RecogniserError`.
+
+    `voice_activity=False` leaves the search for speech to the caller. Not reentrant, as any recogniser.
+    """
+
+    def __init__(self, engine: Recogniser, voice_activity: bool = True) -> None:
+        self.engine = engine
+        self._silero = VoiceActivity() if voice_activity else None
+
+    @property
+    def traits(self) -> RecogniserTraits:
+        return self.engine.traits
+
+    def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
+        """Words in `speech`: float32 mono at 16 kHz, up to 120 s; '' when there are none. Raises RecogniserError."""
+        speech = checked(speech)
+        if len(speech) < SHORTEST * RATE or (self._silero and self._speech_seconds(speech) < LEAST_SPEECH):
+            return Transcript("", language)
+        heard = [self._piece(piece, language) for piece in pieces(speech)]
+        said = [each for each in heard if each.text]
+        if not said:
+            return Transcript("", heard[0].language or language)
+        known = [each.confidence for each in said if each.confidence is not None]
+        text = " ".join(each.text for each in said)
+        return Transcript(text, said[0].language, min(known) if known else None)
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def _piece(self, piece: Samples, language: str | None) -> Transcript:
+        try:
+            heard = self.engine.transcribe(piece, language)
+        except RecogniserError:
+            raise
+        except Exception as error:  # native code's own errors: a call must only ever see one kind
+            name = self.engine.traits.name
+            raise RecogniserError(f"The recogniser {name} failed: {error or type(error).__name__}.") from error
+        return Transcript(believable(heard.text, len(piece) / RATE), heard.language, heard.confidence)
+
+    def _speech_seconds(self, speech: Samples) -> float:
+        """Seconds of 32 ms frames that Silero calls speech. Levelled first: a quiet voice is still a voice."""
+        assert self._silero is not None
+        peak = float(np.max(np.abs(speech)))
+        if peak < 1e-4:
+            return 0.0
+        self._silero.reset()
+        # Silero starts cold at every call: without a lead-in it overlooks a word that begins at sample 0.
+        room = np.zeros(4 * CHUNK + len(speech) + 2 * CHUNK, np.float32)
+        room[4 * CHUNK : 4 * CHUNK + len(speech)] = speech * np.float32(min(0.5 / peak, 10.0))
+        frames = room[: len(room) // CHUNK * CHUNK].reshape(-1, CHUNK)
+        return sum(self._silero(frame) > SPEECH for frame in frames) * CHUNK / RATE
+
+
+def checked(speech: Samples) -> Samples:
+    """`speech` as contiguous float32 in -1..1, or RecogniserError: native code is never handed anything else."""
+    if not isinstance(speech, np.ndarray) or speech.ndim != 1:
+        raise RecogniserError("Speech to recognise must be a one-dimensional numpy array (mono).")
+    if speech.dtype != np.float32:
+        raise RecogniserError(f"Speech to recognise must be float32 in -1..1, not {speech.dtype}.")
+    if len(speech) > MOST * RATE:
+        raise RecogniserError(f"Speech to recognise may last {MOST:g} s, not {len(speech) / RATE:.0f} s.")
+    if not np.isfinite(speech).all():
+        raise RecogniserError("Speech to recognise holds values that are not numbers.")
+    return np.ascontiguousarray(np.clip(speech, -1.0, 1.0))
+
+
+def pieces(speech: Samples, longest: float = LONGEST) -> Iterator[Samples]:
+    """`speech` in pieces of at most `longest` seconds, cut at the quietest 100 ms of each second half."""
+    most, window = int(longest * RATE), RATE // 10
+    while len(speech) > most:
+        half = speech[most // 2 : most]
+        power = np.convolve(half.astype(np.float64) ** 2, np.ones(window), "valid")
+        cut = most // 2 + int(np.argmin(power)) + window // 2
+        yield speech[:cut]
+        speech = speech[cut:]
+    yield speech
+
+
+def believable(text: str, seconds: float) -> str:
+    """`text` if somebody can have said it in `seconds`, without loops; '' for what is only invented."""
+    text = text.strip()
+    said = tokens(text)
+    if not said or not any(any(char.isalnum() for char in each) for each in said):
+        return ""  # "♪♪♪♪", "..."
+    text = _unlooped(text)
+    if units(text) > max(3.0, FASTEST * seconds):
+        return ""
+    return text
+
+
+def _unlooped(text: str) -> str:
+    """`text` with what is said four or more times in a row (1 to 8 words) said once: a decoder that hangs."""
+    for size in range(1, 9):
+        words = spans(text)
+        at = 0
+        while at + 4 * size <= len(words):
+            run = [word for word, _, _ in words[at : at + size]]
+            times = 1
+            while [word for word, _, _ in words[at + times * size : at + (times + 1) * size]] == run:
+                times += 1
+            if times >= 4:
+                text = text[: words[at + size - 1][2]] + text[words[at + times * size - 1][2] :]
+                words = spans(text)
+            at += 1
+    return text
