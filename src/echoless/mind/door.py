@@ -31,7 +31,7 @@ class Mind(Protocol):
     def traits(self) -> MindTraits: ...
 
     def reply(self, turns: Sequence[Turn]) -> AsyncIterator[str]:
-        """Pieces of text answering the last (user) turn. Closing the iterator stops the work at once. Raises MindError."""
+        """Pieces of text answering the last (user) turn. Closing it stops the work at once. Raises MindError."""
         ...
 
     async def prefill(self, turns: Sequence[Turn]) -> None:
