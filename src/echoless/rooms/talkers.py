@@ -1,0 +1,97 @@
+"""Recorded people (and televisions) made ready for a room: cut, trimmed, levelled, heard from where they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import oaconvolve
+
+from echoless.frames import RATE, Samples
+from echoless.rooms.acoustics import Places, impulse, moved
+from echoless.rooms.bursts import FRAME, Burst, frame_levels
+from echoless.rooms.levels import USER_DBFS, active_level, factor, read_wav
+from echoless.rooms.script import Script, ScriptError, Talker
+
+_BELOW = 35.0
+"""dB under the active level at which speech counts as over."""
+_PAD = 2
+"""Frames kept around the speech, faded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One talker, float32 at 16 kHz: `dry` as it goes into user.wav, `wet` as the microphone hears it.
+
+    Both begin with the first sound and have the same active level; `wet` is longer by the reverberation.
+    """
+
+    talker: Talker
+    dry: Samples
+    wet: Samples
+
+    @property
+    def seconds(self) -> float:
+        return len(self.dry) / RATE
+
+
+def trim(x: Samples) -> Samples:
+    """Cut what lies before and after the speech. Raises ValueError where there is none."""
+    level = active_level(x)
+    on = np.flatnonzero(frame_levels(x) > max(level - _BELOW, -75.0)) if np.isfinite(level) else np.zeros(0, int)
+    if not len(on):
+        raise ValueError("holds no speech")
+    x = x[max(0, on[0] - _PAD) * FRAME : (on[-1] + 1 + _PAD) * FRAME].copy()
+    fade = min(FRAME, len(x) // 2)
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    x[:fade] *= ramp
+    x[-fade:] *= ramp[::-1]
+    return x
+
+
+def dry_voice(talker: Talker, script: Script) -> Samples:
+    """What the talker says, alone, at its level. Raises ScriptError."""
+    path = script.path(talker.wav)
+    try:
+        x = trim(read_wav(path, begin=talker.begin, end=talker.end))
+    except ValueError as wrong:
+        text = str(wrong)
+        raise ScriptError(text if str(path) in text else f"{path}: {text}") from None
+    if talker.loop is not None:
+        x = np.resize(x, int(talker.loop * RATE))
+    return (x * factor(USER_DBFS + talker.gain_db - active_level(x))).astype(np.float32)
+
+
+def prepare(talker: Talker, index: int, script: Script, where: Places, seed: int) -> Voice:
+    """A talker as heard in the room. The user stands at `where.user`, everybody else somewhere of their own."""
+    dry = dry_voice(talker, script)
+    place = where.user
+    if talker.who != "user":
+        distance = float(np.random.default_rng([seed, 7, index]).uniform(1.2, 2.5))
+        place = moved(where.microphone, distance, where.size, [seed, 8, index])
+    wet = _heard(dry, place, script, where)
+    if talker.move > 0:
+        there = moved(place, talker.move, where.size, [seed, 9, index])
+        share = np.linspace(0, 1, len(wet), dtype=np.float32)
+        wet = wet * (1 - share) + _heard(dry, there, script, where) * share
+    wet = wet * factor(USER_DBFS + talker.gain_db - active_level(wet))
+    return Voice(talker, dry, wet.astype(np.float32))
+
+
+def _heard(dry: Samples, place: tuple[float, float, float], script: Script, where: Places) -> Samples:
+    response = impulse(script.room.size, script.room.rt60, place, where.microphone)
+    direct = max(0, int(np.argmax(np.abs(response))) - 4)
+    response = np.pad(response, (0, int(0.6 * RATE) - len(response)))
+    # the way through the air is left out, so that user.wav and the microphone begin together
+    return oaconvolve(dry, response[direct:], mode="full")[: len(dry) + len(response)]
+
+
+def due(talker: Talker, bursts: list[Burst]) -> int | None:
+    """The sample at which a talker begins, as far as the agent's bursts so far say; None: not yet."""
+    if talker.after is None:
+        return round(talker.second * RATE)
+    if len(bursts) < talker.nth:
+        return None
+    burst = bursts[talker.nth - 1]
+    frame = burst.begin if talker.after == "agent.started" else burst.end
+    return None if frame is None else frame * FRAME + round(talker.plus * RATE)
