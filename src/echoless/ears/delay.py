@@ -29,6 +29,13 @@ _PER_LOOK = 2
 _FADE = np.float32(0.93)
 """Memory of the averaged correlation from look to look: about 0.45 s."""
 
+_SUDDEN = 9.5
+"""A peak this high in one look is an echo: other people's speech reaches it in 1-2 % of looks."""
+_LASTING = 8.0
+"""So is one this high in the averaged correlation."""
+_SETTLED = 24
+"""Samples at 8 kHz (3 ms) that the canceller takes up by itself."""
+
 Lags = NDArray[np.float32]
 
 
@@ -124,26 +131,29 @@ class DelayTracker:
     def _follow(self, size: Lags) -> int:
         """Move the tracked lag if the evidence says so; the jump in samples at 16 kHz."""
         average = np.abs(self._average)
-        best = int(average.argmax())
-        spread = float(np.sqrt(np.mean(average**2))) + 1e-9
-        instant = int(size.argmax())
-        if self._lag is None:
-            if average[best] > 7 * spread and average[best] > 25:
-                self._lag = best
-            return 0
-        candidate = instant if size[instant] > 9 and size[instant] > 2 * self._near(size, self._lag) else best
-        strong = average[candidate] > 1.5 * self._near(average, self._lag) or size[candidate] > 9
-        if abs(candidate - self._lag) <= 24 or not strong:
+        average /= np.sqrt(np.mean(average**2)) + 1e-9
+        instant, lasting = int(size.argmax()), int(average.argmax())
+        sudden = size[instant] > _SUDDEN
+        candidate = instant if sudden else lasting
+        if self._lag is not None:
+            rises = size[candidate] > 2 * self._near(size, self._lag)
+            stays = average[candidate] > 1.5 * self._near(average, self._lag)
+            if abs(candidate - self._lag) <= _SETTLED or not (rises if sudden else stays):
+                self._rival_looks = 0
+                return 0
+        if not sudden and average[lasting] < _LASTING:
             self._rival_looks = 0
             return 0
-        self._rival_looks = self._rival_looks + 1 if abs(candidate - self._rival) <= 4 else 1
+        same = abs(candidate - self._rival) <= 4
+        self._rival_looks = self._rival_looks + 1 if same else 1
         self._rival = candidate
-        if self._rival_looks < 3:
+        late = candidate < LATE - _SETTLED
+        if self._rival_looks < (6 if late else 3) * (1 if sudden else 3):
             return 0
-        moved = 2 * (candidate - self._lag)
+        moved = 0 if self._lag is None else 2 * (candidate - self._lag)
         self._lag = candidate
         self._rival_looks = 0
-        self._average *= 0
+        self._average[:] = 0
         return moved
 
     @property
