@@ -334,3 +334,17 @@ def test_whatever_the_order_nothing_is_lost_or_twice_or_clicks(orders, block, la
     assert not line[silent].any()
     assert exact >= total - 2 * FADE * (ducks + playback.starved + 1) - 100 * len(sentences)
     assert np.abs(np.diff(whole)).max(initial=0) < 0.04
+
+
+def test_a_held_reply_waits_unheard_and_keeps_its_place_in_time() -> None:
+    playback = Playback(16_000, 256)
+    sound = np.full(16_000, 0.3, np.float32)
+    playback.say(1, "hello", Chunk(sound, 16_000), last=True)
+    playback.finish(1)
+    playback.held = True
+    assert not any(playback.take().any() for _ in range(10))
+    assert not playback.events()
+    playback.held = False
+    assert playback.take().any()
+    began = [event for event in playback.events() if isinstance(event, SentenceBegan)]
+    assert began[0].at == 10 * 256

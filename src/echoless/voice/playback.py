@@ -107,6 +107,8 @@ class Playback:
         self.starved_samples = 0
         self.audible = False
         """Whether the block taken last held any of the agent's sound."""
+        self.held = False
+        """While True the reply waits, unheard; time goes on. For a reply that may still be taken back."""
         self.on_room: Callable[[], None] | None = None
         """Called when a sentence has ended or was dropped: there is room for another."""
         self._closed = 0
@@ -189,10 +191,11 @@ class Playback:
         out = np.zeros(self.block, np.float32)
         tail = min(len(self._tail), self.block)
         out[:tail], self._tail = self._tail[:tail], self._tail[tail:]
-        filled = self._fill(out[tail:], self.position + tail) if self.active else 0
+        filled = self._fill(out[tail:], self.position + tail) if self.active and not self.held else 0
         self.audible = bool(tail or filled)
         self.position += self.block
-        self._wind_up()
+        if not self.held:
+            self._wind_up()
         return limit(out * self._volume_ramp())
 
     # What there is to know
