@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -304,12 +305,11 @@ class Ears:
         known = Known(wish)
         try:
             async with asyncio.timeout(DEADLINE):
-                heard = await self.meter.run("recognise", lambda: self._transcribe(wish.sound))
+                heard = await self.meter.run("recognise", partial(self._transcribe, wish.sound))
                 known.text = heard.text.strip()
                 if wish.pause is not None and known.text:
-                    known.finished = await self.meter.run(
-                        "turn_end", lambda: self.turn_end.finished(wish.sound, known.text, self.language)
-                    )
+                    judge = partial(self.turn_end.finished, wish.sound, known.text, self.language)
+                    known.finished = await self.meter.run("turn_end", judge)
         except (RecogniserError, TimeoutError) as error:
             self._told.append(Trouble("recogniser", str(error) or f"no answer in {DEADLINE:.0f} s", "retried"))
         return known
