@@ -80,7 +80,7 @@ class Liar:
         work = asyncio.ensure_future(handler(answer))
         gone = asyncio.ensure_future(reader.read())
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
+        if not work.done() or isinstance(work.exception(), ConnectionError):
             self.closed.set()
         for task in (work, gone):
             task.cancel()

@@ -1,6 +1,6 @@
 """A llama-shaped GGUF with random weights: a real model for the real server, made in milliseconds.
 
-Its tokens are the 256 bytes plus five chat tokens, so that its replies are broken UTF-8 and never end by
+Its tokens are the 256 bytes plus a few chat tokens, so that its replies are broken UTF-8 and never end by
 themselves: the hardest reply a client can get. `layers` and `width` make it slower.
 """
 
@@ -35,7 +35,8 @@ def write_tiny_gguf(
     draw = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, "llama")
     heads, hidden = width // 32, width * 2
-    tokens = SPECIALS + byte_letters()
+    specials = SPECIALS if template else SPECIALS[:3]
+    tokens = specials + byte_letters()
     writer.add_name("tiny")
     writer.add_context_length(context)
     writer.add_embedding_length(width)
@@ -49,7 +50,7 @@ def write_tiny_gguf(
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIALS) + [gguf.TokenType.NORMAL] * 256)
+    writer.add_token_types([gguf.TokenType.CONTROL] * len(specials) + [gguf.TokenType.NORMAL] * 256)
     writer.add_token_merges(["a b"])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)

@@ -34,7 +34,9 @@ class _Server:
     template: bool = True
     strict: bool = False
     tokenises: bool = True
-    margin: int = 8
+    rate: float = 1.0
+    """Tokens for each one that we estimate, learned from a server that can only refuse."""
+    counted: int = 0
 
 
 class LlamaMind:
@@ -162,9 +164,10 @@ class LlamaMind:
         async def count(kept: Sequence[Turn]) -> int:
             nonlocal prompt
             prompt = await self._render(server, kept) + said
-            return await self._tokens(server, prompt)
+            server.counted = await self._tokens(server, prompt)
+            return server.counted
 
-        reserved = ReplyFilter(limit=self._most(server)).hard_limit + server.margin
+        reserved = ReplyFilter(limit=self._most(server)).hard_limit + 8
         await self._window.fit(turns, max(16, server.context - reserved), count)
         return prompt, () if server.template else TRANSCRIPT_STOPS, server
 
@@ -220,7 +223,7 @@ class LlamaMind:
                 )
                 return len(answer["tokens"])
             server.tokenises = False
-        return min(bound, estimate(prompt))
+        return min(bound, round(estimate(prompt) * server.rate))
 
 
 def _answer(event: ServerEvent) -> dict[str, Any] | None:
@@ -245,8 +248,6 @@ def _too_long(why: Refusal, server: _Server) -> bool:
     context, size = why.answer.get("n_ctx"), why.answer.get("n_prompt_tokens")
     if not isinstance(context, int) or not isinstance(size, int):
         return False
-    if context < server.context:
-        server.context = context
-    else:
-        server.margin += max(64, size - context)
+    server.context = min(server.context, context)
+    server.rate *= max(1.0, size / max(1, server.counted))
     return True

@@ -63,7 +63,7 @@ def estimate(text: str) -> int:
 class Window:
     """Which turns go into a prompt of `room` tokens: the newest.
 
-    When the oldest have to go, a third goes at once, and the first turn that was kept is remembered: the prompts of
+    When the oldest have to go, half goes at once, and the first turn that was kept is remembered: the prompts of
     the following turns begin alike, so that the server's prompt cache keeps working.
     """
 
@@ -80,7 +80,7 @@ class Window:
             if size <= room:
                 self._first = tuple(kept[:2])
                 return kept
-            goal = min(goal, room * 2 // 3)
+            goal = min(goal, room // 2)
             kept = _shorter(kept, goal / size)
             goal = goal * 9 // 10
             size = await count(kept)

@@ -21,6 +21,8 @@ from echoless.mind.wire import Endpoint, one_line
 
 BATCH = 128
 """Tokens read at once. A prefill can only be cut short between two batches."""
+HEALTHY_WITHIN = 2.0
+"""Seconds in which a server that is alive answers /health, also while it thinks."""
 Note = Callable[[str, str, str], None]
 """Told of a failure: part, what happened, what was done (`restarted`, `gave_up`)."""
 
@@ -198,7 +200,7 @@ class LlamaServer:
         url = self.endpoint.url.removeprefix("http://")
         host, _, port = url.rpartition(":")
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(HEALTHY_WITHIN):
                 reader, writer = await asyncio.open_connection(host, int(port))
                 try:
                     writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
