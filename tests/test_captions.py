@@ -28,8 +28,9 @@ CALL = [
     event("user.said", text="What is the time?", turn=1),
     event("agent.thinking", turn=1, generation=1),
     event("agent.started", turn=1, generation=1),
+    event("agent.saying", generation=1, text="It is late."),
     event("agent.sentence", generation=1, text="It is late.", marks=[]),
-    event("agent.sentence", generation=1, text="Very late indeed.", marks=[]),
+    event("agent.saying", generation=1, text="Very late indeed."),
     event("agent.ducked", generation=1),
     event("agent.stopped", generation=1, reason="interrupted"),
     event("agent.said", generation=1, text="It is late.", unheard="Very late indeed."),
@@ -82,12 +83,20 @@ def test_partial_words_are_grey_until_they_are_final():
 
 def test_states_follow_the_call():
     captions, seen = Captions(), []
-    for each in [*CALL[:10], event("agent.resumed", generation=1), *CALL[10:]]:
+    for each in [*CALL[:11], event("agent.resumed", generation=1), *CALL[11:]]:
         captions.feed(each)
         seen.append(captions.state)
     assert [state for n, state in enumerate(seen) if n == 0 or seen[n - 1] != state] == [
         "hearing you", "listening", "thinking", "speaking", "ducked", "speaking", "listening",
     ]  # fmt: skip
+
+
+def test_the_sentence_being_spoken_is_grey_until_it_was_heard():
+    captions = Captions()
+    for each in CALL[5:10]:
+        captions.feed(each)
+    assert captions.open[-1].text == "It is late." and captions.open[-1].rest == "Very late indeed."
+    assert "\x1b[3;90m Very late indeed." in styled(captions)
 
 
 def test_a_revoked_reply_leaves_no_trace():

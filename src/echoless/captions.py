@@ -144,9 +144,12 @@ class Captions:
     def _agent_resumed(self, data: Mapping[str, Any]) -> None:
         self.state = "speaking"
 
+    def _agent_saying(self, data: Mapping[str, Any]) -> None:
+        self._entry("agent", data.get("generation", 0)).rest = str(data.get("text", ""))
+
     def _agent_sentence(self, data: Mapping[str, Any]) -> None:
         entry = self._entry("agent", data.get("generation", 0))
-        entry.rest = f"{entry.rest} {data.get('text', '')}".strip()
+        entry.text, entry.rest = f"{entry.text} {data.get('text', '')}".strip(), ""
 
     def _agent_stopped(self, data: Mapping[str, Any]) -> None:
         self.state = "listening"
