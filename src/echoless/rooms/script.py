@@ -108,6 +108,8 @@ class Script(_Strict):
     talkers: tuple[Talker, ...] = ()
     replies: tuple[str, ...] = ()
     """What the scripted mind answers, in order and round again; empty: from its bank."""
+    reply_seconds: Annotated[FiniteFloat, Field(gt=0, le=120)] | None = None
+    """The shortest whole reply, where it is known: an agent that ends sooner by itself has cut itself off."""
     voice: str | None = None
     """The agent's voice, e.g. `espeak:en-us+m3`; left out, it is drawn from the seed."""
     tags: dict[str, str | float] = {}

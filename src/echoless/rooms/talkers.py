@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import oaconvolve
 
-from echoless.frames import RATE, Samples
+from echoless.frames import BLOCK, RATE, Samples
 from echoless.rooms.acoustics import Places, impulse, moved
-from echoless.rooms.bursts import FRAME, Burst, frame_levels
+from echoless.rooms.bursts import FRAME, Burst, BurstFinder, frame_levels
 from echoless.rooms.levels import USER_DBFS, active_level, factor, read_wav
 from echoless.rooms.script import Script, ScriptError, Talker
 
@@ -84,6 +84,20 @@ def _heard(dry: Samples, place: tuple[float, float, float], script: Script, wher
     response = np.pad(response, (0, int(0.6 * RATE) - len(response)))
     # the way through the air is left out, so that user.wav and the microphone begin together
     return oaconvolve(dry, response[direct:], mode="full")[: len(dry) + len(response)]
+
+
+def fire_times(script: Script, speaker: Samples) -> list[int | None]:
+    """The sample at which each talker began, from what the agent played: block by block, just as the room did it."""
+    finder = BurstFinder()
+    fired: list[int | None] = [None] * len(script.talkers)
+    for at in range(0, len(speaker) - BLOCK + 1, BLOCK):
+        for number, talker in enumerate(script.talkers):
+            if fired[number] is None:
+                start = due(talker, finder.bursts)
+                if start is not None and (talker.after is None or start < at + BLOCK):
+                    fired[number] = start if talker.after is None else max(start, at)
+        finder.feed(speaker[at : at + BLOCK])
+    return fired
 
 
 def due(talker: Talker, bursts: list[Burst]) -> int | None:

@@ -1,0 +1,252 @@
+"""Judges one rehearsal from outside: reads user.wav, speaker.wav and the script, and nothing that the agent says
+of itself. The words used here are defined in docs/rooms.md.
+
+Times are seconds. Levels are of 10 ms frames.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from echoless.frames import RATE, Samples
+from echoless.rooms.bursts import FRAME, BurstFinder, frame_levels
+from echoless.rooms.levels import USER_DBFS, active_level, read_wav
+from echoless.rooms.script import Script, Talker
+from echoless.rooms.talkers import dry_voice, fire_times
+
+DOWN_DB = 20.0
+NOTICE, STAYS, CUT_PAUSE, EXCUSE = 150, 100, 60, 200
+"""Frames: time to notice an interruption, how long the agent must stay down, the longest pause inside a reply, and
+for how long somebody's words explain that the agent falls silent."""
+ANSWERS_WITHIN = 800
+"""Frames after a turn within which an answer to it must begin."""
+TOO_SOON = 10
+"""Frames: what begins sooner after the user's last sound than this is no answer to it but a going on."""
+SPOKEN = 10
+"""Frames of user's speech that explain a reply."""
+_DUCK = (9, CUT_PAUSE)
+_EDGE_DB, _SILENCE_DBFS = 15.0, -75.0
+
+
+@dataclass(slots=True)
+class Said:
+    """A talker that was heard: frames [begin, end) and what came of it."""
+
+    talker: Talker
+    number: int
+    begin: int
+    end: int
+    kind: str = "turn"
+    over_agent: bool = False
+
+
+@dataclass(slots=True)
+class Scores:
+    """What happened in one rehearsal. Times in seconds from its beginning; see `measures.pool` for the rates."""
+
+    seconds: float
+    agent_speech: float
+    agent_dbfs: float | None
+    bursts: list[dict[str, object]] = field(default_factory=list)
+    """`begin`, `end`, `kind` (reply, self_answer, unprompted, to_backchannel, to_noise), `latency`, `over_user`."""
+    talkers: list[dict[str, object]] = field(default_factory=list)
+    """`number`, `kind`, `begin`, `end`, `over_agent`, `who`, and where they apply `noticed`, `ducked`, `stopped`,
+    `stops_agent`, `answered`."""
+    self_interruptions: list[float] = field(default_factory=list)
+    """When the agent fell silent in the middle of a reply though nobody spoke."""
+    false_ducks: list[tuple[float, float]] = field(default_factory=list)
+    """(when, for how long) the agent held its breath though nobody spoke."""
+    unheard: int = 0
+    """Talkers that were never cued."""
+    tags: dict[str, str | float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def score(folder: Path, script: Script) -> Scores:
+    """Judge a rehearsal's folder. Raises ValueError, one line, where a WAV is missing."""
+    return judge(read_wav(folder / "user.wav"), read_wav(folder / "speaker.wav"), script)
+
+
+def judge(user: Samples, speaker: Samples, script: Script) -> Scores:
+    """As `score`, of float32 samples at 16 kHz."""
+    return _Judge(user, speaker, script).scores()
+
+
+class _Judge:
+    def __init__(self, user: Samples, speaker: Samples, script: Script) -> None:
+        self.script, self.speaker = script, speaker
+        self.level = active_level(speaker)
+        self.levels = frame_levels(speaker)
+        self.audible_dbfs = max(-60.0, self.level - 30) if np.isfinite(self.level) else -60.0
+        finder = BurstFinder(self.audible_dbfs)
+        finder.feed(speaker)
+        self.bursts = [(b.begin, b.end or len(self.levels)) for b in finder.finish()]
+        self.said, self.unheard = self._who_spoke()
+        user_levels = frame_levels(user)[: len(self.levels)]
+        self.speech = self._spoken(user_levels, {"turn", "interrupt", "short", "quote"})
+        self.any_voice = self._spoken(user_levels, {"turn", "interrupt", "short", "quote", "backchannel", "noise"})
+
+    def scores(self) -> Scores:
+        audible = float(np.count_nonzero(self.levels > self.audible_dbfs)) / 100
+        level = round(self.level, 1) if np.isfinite(self.level) else None
+        out = Scores(len(self.levels) / 100, audible, level, unheard=self.unheard, tags=dict(self.script.tags))
+        out.bursts = [self._burst(i) for i in range(len(self.bursts))]
+        out.talkers = [self._talker(i) for i in range(len(self.said))]
+        for begin, end in self.bursts:
+            self._silences(begin, end, out)
+        return out
+
+    # --- the user --------------------------------------------------------------------------------------------
+
+    def _who_spoke(self) -> tuple[list[Said], int]:
+        said, unheard = [], 0
+        for number, (talker, at) in enumerate(
+            zip(self.script.talkers, fire_times(self.script, self.speaker), strict=True)
+        ):
+            if talker.who == "media":
+                continue
+            begin = None if at is None else at // FRAME
+            if begin is None or begin >= len(self.levels):
+                unheard += 1
+                continue
+            length = len(dry_voice(talker, self.script)) // FRAME
+            one = Said(talker, number, begin, min(begin + length, len(self.levels)))
+            one.over_agent = any(b + 20 < begin < e for b, e in self.bursts)
+            one.kind = talker.kind or ("interrupt" if one.over_agent else "turn")
+            said.append(one)
+        return sorted(said, key=lambda s: s.begin), unheard
+
+    def _spoken(self, levels: NDArray, kinds: set[str]) -> NDArray[np.bool_]:
+        """Frames in which a talker of these kinds is within 30 dB of its own level."""
+        on = np.zeros(len(self.levels), bool)
+        for one in self.said:
+            if one.kind in kinds:
+                part = slice(one.begin, one.end)
+                heard = levels[part] > USER_DBFS + one.talker.gain_db - 30
+                on[one.begin : one.begin + len(heard)] |= heard
+        return on
+
+    # --- what the agent says ----------------------------------------------------------------------------------
+
+    def _burst(self, number: int) -> dict[str, object]:
+        begin, end = self.bursts[number]
+        since = self.bursts[number - 1][0] if number else 0
+        before = slice(since, max(since, begin - 2))  # sound that starts with the burst cannot have caused it
+        out: dict[str, object] = {"begin": begin / 100, "end": end / 100}
+        if np.count_nonzero(self.speech[before]) >= SPOKEN:
+            last = int(np.flatnonzero(self.speech[:begin])[-1]) + 1
+            out |= {"kind": "reply", "latency": (begin - last) / 100}
+            out["over_user"] = bool(begin - last < TOO_SOON or self.speech[begin : begin + 5].all())
+        elif np.count_nonzero(self.any_voice[before]) >= SPOKEN:
+            kinds = {s.kind for s in self.said if since <= s.begin < begin}
+            out["kind"] = "to_backchannel" if "backchannel" in kinds else "to_noise"
+        else:
+            out["kind"] = "self_answer" if number else "unprompted"
+        return out
+
+    # --- what became of what the user said ----------------------------------------------------------------------
+
+    def _talker(self, index: int) -> dict[str, object]:
+        one = self.said[index]
+        out: dict[str, object] = {
+            "number": one.number,
+            "kind": one.kind,
+            "begin": one.begin / 100,
+            "end": one.end / 100,
+            "over_agent": one.over_agent,
+            "who": one.talker.who,
+        }
+        if one.over_agent:
+            down = self._down(one.begin, DOWN_DB)
+            if one.kind in ("backchannel", "noise"):
+                out["stops_agent"] = down is not None and down - one.begin <= one.end - one.begin + NOTICE
+            elif one.begin + NOTICE + STAYS <= len(self.levels):
+                noticed = down is not None and down - one.begin <= NOTICE
+                out["noticed"] = noticed
+                if noticed and down is not None:
+                    out["ducked"] = (down - one.begin) / 100
+                    stopped = self._silent(down)
+                    out["stopped"] = None if stopped is None else (stopped - one.begin) / 100
+        if one.kind not in ("backchannel", "noise") and one.talker.who == "user":
+            out["answered"] = self._answered(index)
+        return out
+
+    def _down(self, at: int, by: float) -> int | None:
+        """The first frame from `at` on from which the agent stays `by` dB under its level so far, for 1 s."""
+        begin = max(b for b, e in self.bursts if b < at)
+        before = active_level(self.speaker[begin * FRAME : at * FRAME])
+        return self._stays(self.levels < before - by, at)
+
+    def _silent(self, at: int) -> int | None:
+        return self._stays(self.levels < self.audible_dbfs, at)
+
+    def _stays(self, low: NDArray[np.bool_], at: int) -> int | None:
+        while at + STAYS <= len(low):
+            loud = np.flatnonzero(~low[at : at + STAYS])
+            if not len(loud):
+                return at
+            at += int(loud[-1]) + 1
+        return None
+
+    def _answered(self, index: int) -> bool | None:
+        """Whether an answer begins in time. None where the user goes on first, or the recording ends too early."""
+        one = self.said[index]
+        later = next((s for s in self.said[index + 1 :] if s.kind not in ("backchannel", "noise")), None)
+        until = one.end + ANSWERS_WITHIN
+        for begin, _ in self.bursts:
+            if one.end + TOO_SOON <= begin < until and (later is None or begin < later.end):
+                return True
+        if later is not None and later.begin < until:
+            return None
+        return None if until > len(self.levels) else False
+
+    # --- silences that nobody asked for ---------------------------------------------------------------------------
+
+    def _silences(self, begin: int, end: int, out: Scores) -> None:
+        quiet = np.concatenate([[False], self.levels[begin:end] < self.audible_dbfs, [False]])
+        edges = np.flatnonzero(np.diff(quiet.astype(np.int8))) + begin
+        for a, b in zip(edges[::2], edges[1::2], strict=True):
+            if self._excused(int(a)):
+                continue
+            if b - a > CUT_PAUSE:
+                out.self_interruptions.append(int(a) / 100)
+            elif _DUCK[0] <= b - a and self._abrupt(int(a), -1) and self._abrupt(int(b), 1):
+                out.false_ducks.append((int(a) / 100, int(b - a) / 100))
+        whole = self.script.reply_seconds
+        cut = whole is not None and (end - begin) / 100 < 0.85 * whole
+        if cut and end < len(self.levels) - STAYS and not self._excused(end):
+            out.self_interruptions.append(end / 100)
+
+    def _excused(self, at: int) -> bool:
+        """Whether anybody spoke shortly before."""
+        return bool(self.any_voice[max(0, at - EXCUSE) : at].any())
+
+    def _abrupt(self, frame: int, side: int) -> bool:
+        """Whether sound breaks off (side -1) before, or sets in (1) at, this frame faster than a voice does: from
+        near its level to digital silence within 25 ms."""
+        middle = frame * FRAME
+        reach, near = int(0.025 * RATE), int(0.005 * RATE)
+        loud = (
+            self.speaker[middle - reach : middle + near] if side < 0 else self.speaker[middle - near : middle + reach]
+        )
+        still = (
+            self.speaker[middle + near : middle + reach] if side < 0 else self.speaker[middle - reach : middle - near]
+        )
+        if len(loud) < reach or len(still) < near:
+            return False
+        pieces = loud[: len(loud) // near * near].reshape(-1, near)
+        peak = 10 * np.log10(np.max(np.mean(np.square(pieces), axis=1)) + 1e-12)
+        floor = 10 * np.log10(np.mean(np.square(still)) + 1e-12)
+        return bool(peak > self.level - _EDGE_DB and floor < _SILENCE_DBFS)
+
+
+def write(scores: Scores, measures: dict[str, object], path: Path) -> None:
+    """scores.json: the measures first, then what they were counted from."""
+    path.write_text(json.dumps({"measures": measures, **scores.as_json()}, indent=1) + "\n")

@@ -1,0 +1,179 @@
+"""The scorer against agents that are good, or bad in one known way: each must be caught by a named measure."""
+
+import json
+
+import numpy as np
+import pytest
+from agents import (
+    AnswersTwice,
+    GreetsNobody,
+    HoldsItsBreath,
+    Ideal,
+    MutesItsMicrophone,
+    MutesWhileAnyoneTalks,
+    NeverStops,
+    Silent,
+    StopsAtAnything,
+    StopsByItself,
+    TurnsItselfDown,
+)
+from people import script, words, write
+
+from echoless.frames import RATE
+from echoless.rooms.line import RoomLine
+from echoless.rooms.measures import as_json, failed, pool, quantile, rate, share
+from echoless.rooms.scorer import judge, score
+from echoless.rooms.scorer import write as write_scores
+from echoless.rooms.talkers import fire_times
+from echoless.rooms.virtual import run_virtual
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("people")
+    write(folder, question=words(1.5, 1), more=words(2.5, 2), nod=words(0.35, 3), quote=words(2.0, 4))
+    return folder
+
+
+def conversation(folder):
+    return script(
+        folder,
+        seconds=60,
+        reply_seconds=8,
+        room={"rt60": 0.2, "noise_db": -70},
+        talkers=[
+            {"at": 1.0, "wav": "question.wav", "kind": "turn"},
+            {"after": "agent.started", "nth": 1, "plus": 4.0, "wav": "more.wav", "kind": "interrupt"},
+            {"after": "agent.started", "nth": 2, "plus": 3.0, "wav": "nod.wav", "kind": "backchannel"},
+            {"at": 34.0, "wav": "quote.wav", "kind": "quote"},
+            {"after": "agent.started", "nth": 3, "plus": 1.0, "wav": "more.wav", "kind": "interrupt"},
+        ],
+    )
+
+
+def rehearse(agent, told, folder):
+    line = RoomLine(told, 1)
+    run_virtual(agent(line).run())
+    line.save(folder)
+    return score(folder, told), line
+
+
+def test_a_good_agent_passes(folder, tmp_path):
+    told = conversation(folder)
+    scores, line = rehearse(Ideal, told, tmp_path)
+    measures = pool([scores])
+    assert failed(measures) == []
+    assert [b["kind"] for b in scores.bursts] == ["reply"] * 4
+    assert measures["noticed"].count == measures["noticed"].of == 2
+    assert measures["backchannels_stop"].of == 1
+    assert measures["quotes_through"].of == 1
+    assert measures["ducked_p95"].value == pytest.approx(0.1, abs=0.06)
+    assert measures["latency_p50"].value == pytest.approx(0.52, abs=0.1)
+    speaker = line._speaker.samples.astype(np.float32) / 32768
+    assert fire_times(told, speaker) == line.fired
+
+
+@pytest.mark.parametrize(
+    ("agent", "caught_by"),
+    [
+        (NeverStops, "noticed"),
+        (TurnsItselfDown, "noticed"),
+        (MutesItsMicrophone, "noticed"),
+        (StopsByItself, "self_interruptions"),
+        (StopsAtAnything, "backchannels_stop"),
+        (MutesWhileAnyoneTalks, "over_user"),
+        (AnswersTwice, "self_answers"),
+        (Silent, "answered"),
+        (HoldsItsBreath, "false_ducks"),
+        (GreetsNobody, "unprompted"),
+    ],
+)
+def test_a_bad_agent_is_caught(folder, tmp_path, agent, caught_by):
+    scores, _ = rehearse(agent, conversation(folder), tmp_path)
+    assert caught_by in failed(pool([scores]))
+
+
+# --- made-up tracks, each thing by itself ---------------------------------------------------------------------------
+
+
+def track(seconds, *parts):
+    out = np.zeros(int(seconds * RATE), np.float32)
+    for at, sound in parts:
+        start = int(at * RATE)
+        out[start : start + len(sound)] += sound[: len(out) - start]
+    return out
+
+
+REPLY = words(9.0, 7, -20)
+
+
+def cut(a, b):
+    return REPLY[int(a * RATE) : int(b * RATE)]
+
+
+@pytest.fixture(scope="module")
+def asked(folder):
+    """A question at 1 s, an interruption of 2.5 s at 8 s."""
+    return script(
+        folder,
+        seconds=40,
+        reply_seconds=8,
+        talkers=[{"at": 1.0, "wav": "question.wav"}, {"at": 8.0, "wav": "more.wav"}],
+    )
+
+
+USER = track(40, (1.0, words(1.5, 1)), (8.0, words(2.5, 2)))
+
+
+def test_stopping_in_time_is_noticed(asked):
+    scores = judge(USER, track(40, (4.0, cut(0, 4.5)), (11.5, REPLY)), asked)
+    interruption = scores.talkers[1]
+    assert interruption["kind"] == "interrupt"
+    assert interruption["noticed"]
+    assert interruption["ducked"] == pytest.approx(0.5, abs=0.03)
+    assert interruption["answered"]
+    assert scores.self_interruptions == []
+
+
+@pytest.mark.parametrize("agent", [[(4.0, cut(0, 5.8))], [(4.0, cut(0, 4.5)), (9.2, cut(4.5, 9))], [(4.0, REPLY)]])
+def test_stopping_late_or_for_a_moment_is_not(asked, agent):
+    assert judge(USER, track(40, *agent), asked).talkers[1]["noticed"] is False
+
+
+def test_a_quiet_agent_is_judged_by_its_own_level(asked):
+    scores = judge(USER, track(40, (4.0, cut(0, 4.5)), (11.5, REPLY)) * np.float32(0.05), asked)
+    assert scores.talkers[1]["noticed"]
+    assert [b["kind"] for b in scores.bursts] == ["reply", "reply"]
+
+
+def test_pauses_between_sentences_are_nothing_and_longer_ones_are_self_interruptions(asked):
+    quiet = track(40, (1.0, words(1.5, 1)))
+    alone = asked.model_copy(update={"talkers": asked.talkers[:1]})
+    fine = judge(quiet, track(40, (4.0, cut(0, 4)), (8.5, cut(4, 9))), alone)
+    assert fine.self_interruptions == []
+    assert len(fine.bursts) == 1
+    broken = judge(quiet, track(40, (4.0, cut(0, 4)), (8.7, cut(4, 9))), alone)
+    assert broken.self_interruptions == [pytest.approx(8.0, abs=0.05)]
+    gone = judge(quiet, track(40, (4.0, cut(0, 4)), (20.0, cut(4, 9))), alone)
+    assert [b["kind"] for b in gone.bursts] == ["reply", "self_answer"]
+    assert gone.self_interruptions[0] == pytest.approx(8.0, abs=0.05)
+
+
+def test_answers_to_a_cough_are_neither_replies_nor_self_answers(folder):
+    told = script(folder, seconds=20, talkers=[{"at": 2.0, "wav": "nod.wav", "kind": "noise"}])
+    scores = judge(track(20, (2.0, words(0.35, 3))), track(20, (3.0, REPLY)), told)
+    assert [b["kind"] for b in scores.bursts] == ["to_noise"]
+
+
+def test_scores_are_json_and_bounds_are_right(folder, tmp_path, asked):
+    scores = judge(USER, track(40, (4.0, REPLY)), asked)
+    write_scores(scores, as_json(pool([scores])), tmp_path / "scores.json")
+    told = json.loads((tmp_path / "scores.json").read_text())
+    assert told["measures"]["noticed"]["value"] == 0
+    assert share(0, 100)[2] == pytest.approx(0.0362, abs=1e-3)
+    assert share(5, 5)[0] == 1
+    assert share(0, 0) == (None, None, None)
+    assert rate(0, 30)[2] == pytest.approx(0.1, abs=0.001)  # the rule of three
+    assert rate(3, 1)[1:] == (pytest.approx(0.62, abs=0.01), pytest.approx(8.77, abs=0.01))
+    assert quantile([], 0.5) == (None, None, None)
+    assert quantile(list(range(101)), 0.95)[0] == pytest.approx(95)
