@@ -159,7 +159,8 @@ class Ears:
             self._wished.clear()
             wish, self._wish = self._wish, None
             if wish:
-                self._results.append(await self._recognise(wish))
+                known = await self._recognise(wish)
+                self._results.append(known)
 
     def press(self) -> None:
         """Push to talk: from now on the user speaks, whatever it sounds like."""

@@ -1,0 +1,165 @@
+"""Settings → a call that is ready: opens every organ, in the order in which they need each other, and closes them.
+
+Progress is told through `tell`, a line at a time, for whatever may take over two seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from echoless.ears.choose import open_recogniser
+from echoless.ears.ears import Ears
+from echoless.ears.guard import EchoGuard
+from echoless.ears.turn_end import open_turn_end
+from echoless.frames import RATE
+from echoless.lines.door import Line
+from echoless.lines.files import FileLine
+from echoless.meter import LiveMeter, Meter
+from echoless.mind.door import Mind
+from echoless.mind.history import History
+from echoless.record import Recorder, forget_old
+from echoless.settings import Settings
+from echoless.talk import Call, Manners
+from echoless.voice.choose import open_voice
+from echoless.voice.door import Voice
+from echoless.voice.playback import Playback
+from echoless.voice.speaking import Speaker
+
+Tell = Callable[[str], None]
+Trouble = Callable[[str, str, str], None]
+GREETINGS = {"en": "Hello, I am listening.", "zh": "你好，我在听。"}
+APOLOGIES = {
+    "en": "Sorry, I lost my train of thought. Please say that again.",
+    "zh": "抱歉，我刚才走神了，请再说一遍。",
+}
+
+
+def silent(_: str) -> None:
+    """Tell nobody."""
+
+
+@asynccontextmanager
+async def open_call(
+    settings: Settings,
+    *,
+    line: Line | None = None,
+    reply: Callable[[str], Any] | None = None,
+    on_recognising: Callable[[], None] | None = None,
+    tell: Tell = silent,
+) -> AsyncIterator[Call]:
+    """A call ready to `run`. Raises LineError, MindError, VoiceError, RecogniserError or SettingsError."""
+    async with AsyncExitStack() as stack:
+        meter = LiveMeter()
+        stack.push_async_callback(meter.aclose)
+        troubles: list[tuple[str, str, str]] = []
+        note: list[Trouble] = [lambda *what: troubles.append(what)]
+        line = line or open_line(settings, lambda what: note[0]("line", what, "retried"))
+        await line.open()
+        stack.push_async_callback(line.aclose)
+        mind = await open_mind(settings, stack, reply, tell, lambda *what: note[0](*what))
+        ears, voice = await asyncio.gather(
+            asyncio.to_thread(open_ears, settings, meter, line, on_recognising),
+            asyncio.to_thread(open_voice, settings.tts_model, language(settings), settings.voice_speed),
+        )
+        stack.callback(ears.close)
+        call = wire(settings, line, ears, mind, voice, meter, lambda *what: note[0](*what))
+        stack.callback(call.speaker.close)
+        note[0] = call.trouble
+        for what in troubles:
+            call.trouble(*what)
+        yield call
+
+
+def language(settings: Settings) -> str:
+    """The language that the agent begins in."""
+    return "en" if settings.language == "auto" else settings.language
+
+
+def open_line(settings: Settings, on_trouble: Callable[[str], None]) -> Line:
+    """The line that the settings name, not open yet."""
+    if settings.microphone:
+        out = settings.loudspeaker or settings.microphone.with_suffix(".reply.wav")
+        return FileLine(settings.microphone, out, settings.pace)
+    from echoless.lines.soundcard import SoundCardLine
+
+    return SoundCardLine(*settings.devices, on_trouble=on_trouble)
+
+
+def open_ears(settings: Settings, meter: Meter, line: Line, on_recognising: Callable[[], None] | None = None) -> Ears:
+    """Everything between microphone and floor, warmed up. Raises RecogniserError."""
+    import numpy as np
+
+    spoken = None if settings.language == "auto" else settings.language
+    recogniser = open_recogniser(settings.recogniser, spoken, settings.recogniser_model or "")
+    turn_end = open_turn_end()
+    noise = np.random.default_rng(0).normal(0, 0.01, RATE).astype(np.float32)
+    recogniser.transcribe(noise, spoken)
+    turn_end.finished(noise, "hello", spoken)
+    guard = EchoGuard(cancels_echo=line.traits.cancels_echo)
+    return Ears(guard, recogniser, turn_end, meter, language=spoken, on_recognising=on_recognising)
+
+
+async def open_mind(
+    settings: Settings,
+    stack: AsyncExitStack,
+    reply: Callable[[str], Any] | None = None,
+    tell: Tell = silent,
+    note: Trouble = lambda *what: None,
+) -> Mind:
+    """The mind that the settings name; what it needs is closed with `stack`. Raises MindError."""
+    if reply:
+        from echoless.mind.scripted import FunctionMind
+
+        return FunctionMind(reply)
+    from echoless.mind.llama import SAMPLING, LlamaMind
+    from echoless.mind.prompt import SYSTEM
+    from echoless.mind.reliable import ReliableMind
+    from echoless.mind.server import LlamaServer
+
+    sampling = {**SAMPLING, "temperature": settings.temperature, "top_p": settings.top_p}
+    if settings.seed is not None:
+        sampling["seed"] = settings.seed
+    system = settings.system_text or SYSTEM
+    server = None
+    if not settings.llm_url:
+        server = LlamaServer(model_path(settings.model), context=settings.context, threads=settings.threads, note=note)
+        stack.push_async_callback(server.stop)
+        tell(f"loading {Path(settings.model).name}")
+        await server.start()
+    where = settings.llm_url or (lambda: server.endpoint)
+    llama = LlamaMind(where, system=system, sampling=sampling, limit=settings.reply_tokens)
+    stack.push_async_callback(llama.aclose)
+    await llama.check()
+    return ReliableMind(llama, server, note)
+
+
+def model_path(name: str) -> Path:
+    """The GGUF of a name: the model that ships with us, a pulled one, or a file."""
+    from echoless.mind.models import shipped
+    from echoless.catalogue import pulled
+
+    if name.startswith("pocket"):
+        return shipped(name)
+    path = Path(name).expanduser()
+    return path if path.suffix or path.exists() else pulled(name) or path
+
+
+def wire(settings: Settings, line: Line, ears: Ears, mind: Mind, voice: Voice, meter: Meter, note: Trouble) -> Call:
+    """Organs → call."""
+    playback = Playback(line.traits.rate, line.traits.block, 10 ** (settings.volume / 20))
+    spoken = language(settings)
+    speaker = Speaker(voice, playback, meter, lambda: open_voice("espeak", spoken, settings.voice_speed), note)
+    greeting = GREETINGS.get(spoken, GREETINGS["en"])
+    greets = settings.greet if settings.greet is not None else line.traits.live and settings.microphone is None
+    manners = Manners(greeting if greets else None, APOLOGIES.get(spoken, APOLOGIES["en"]))
+    recorder = None
+    if settings.record:
+        if settings.keep_days:
+            forget_old(settings.record.parent, settings.keep_days)
+        about = {"settings": settings.model_dump(mode="json"), "mind": mind.traits, "voice": voice.traits}
+        recorder = Recorder(settings.record, about)
+    return Call(line, ears, mind, speaker, playback, meter, history=History(), recorder=recorder, manners=manners)

@@ -1,0 +1,241 @@
+"""Whole calls in virtual time: scripted sound in, fakes for the engines, the real ears, floor and playback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from echoless.ears.ears import Ears
+from echoless.ears.guard import Heard
+from echoless.ears.recognisers.fake import FakeRecogniser
+from echoless.ears.turn_end import FakeTurnEnd
+from echoless.frames import Event, Samples, Turn
+from echoless.lines.fake import ScriptedLine
+from echoless.mind.door import MindError, MindTraits
+from echoless.rooms.virtual import VirtualMeter, run_virtual
+from echoless.talk import Call, Manners
+from echoless.voice.fake import FakeVoice
+from echoless.voice.playback import Playback
+from echoless.voice.speaking import Speaker
+
+RATE = 16_000
+REPLY = ["This is the first sentence of it. ", "Here comes the second one, a little longer. ", "And a third."]
+
+
+def talk(seconds: float) -> Samples:
+    return np.full(round(seconds * RATE), 0.1, np.float32)
+
+
+def quiet(seconds: float) -> Samples:
+    return np.zeros(round(seconds * RATE), np.float32)
+
+
+class LoudIsNear:
+    """A guard for scripts without echo: whatever is loud in the microphone is a person."""
+
+    def hear(self, microphone: Samples, reference: Samples) -> Heard:
+        near = 0.98 if float(np.abs(microphone).max()) > 0.05 else 0.02
+        return Heard(microphone, near, near, False, "full", {})
+
+
+class Mind:
+    """Says `pieces` each time; `fails` replies raise after their first piece."""
+
+    traits = MindTraits("test")
+
+    def __init__(self, pieces: Sequence[str] = REPLY, fails: int = 0) -> None:
+        self.pieces, self.fails = pieces, fails
+        self.asked: list[tuple[Turn, ...]] = []
+        self.open = 0
+
+    async def reply(self, turns: Sequence[Turn]) -> AsyncIterator[str]:
+        self.asked.append(tuple(turns))
+        self.open += 1
+        try:
+            for number, piece in enumerate(self.pieces):
+                if number == 1 and self.fails > 0:
+                    self.fails -= 1
+                    raise MindError("the server died")
+                yield piece
+        finally:
+            self.open -= 1
+
+    async def prefill(self, turns: Sequence[Turn]) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Scene:
+    """A call with a script; `events` and `call` are there afterwards."""
+
+    def __init__(
+        self,
+        script: Samples | Callable[[Scene], Iterator[Samples]],
+        *,
+        texts: Sequence[str] = ("hello there friend",),
+        mind: Mind | None = None,
+        finished: float = 0.95,
+        manners: Manners | None = None,
+    ) -> None:
+        self.mind = mind or Mind()
+        self.line = ScriptedLine(script if isinstance(script, np.ndarray) else script(self))
+        meter = VirtualMeter("fixed")
+        playback = Playback(RATE, 256)
+        recogniser = FakeRecogniser(texts)
+        self.ears = Ears(LoudIsNear(), recogniser, FakeTurnEnd(finished), meter, language="en")
+        speaker = Speaker(FakeVoice(), playback, meter)
+        self.call = Call(self.line, self.ears, self.mind, speaker, playback, meter, manners=manners)
+        self.events: list[Event] = []
+        self.call.subscribe(self.events.append)
+
+    def run(self) -> Scene:
+        async def call() -> None:
+            await self.line.open()
+            await self.call.run()
+
+        run_virtual(call())
+        return self
+
+    def names(self, *skip: str) -> list[str]:
+        skip = ("user.partial", "agent.sentence", *skip)
+        return [event.event for event in self.events if event.event not in skip]
+
+    def all(self, name: str) -> list[Event]:
+        return [event for event in self.events if event.event == name]
+
+    def spoke(self, since: float, until: float) -> bool:
+        return bool(np.abs(self.line.played[round(since * RATE) : round(until * RATE)]).max(initial=0.0) > 0.01)
+
+
+def after_agent(scene: Scene, first: Samples, *then: Samples, wait: float = 1.0) -> Iterator[Samples]:
+    """`first`, silence until the agent has been audible for `wait` seconds, then the rest."""
+    yield first
+    for _ in range(2000):
+        if np.count_nonzero(np.abs(scene.line.played) > 0.01) > wait * RATE * 0.7:
+            break
+        yield quiet(0.016)
+    yield from then
+
+
+def test_a_question_is_answered_once_and_heard_to_its_end() -> None:
+    scene = Scene(np.concatenate([quiet(0.5), talk(1.2), quiet(3)])).run()
+    assert scene.names() == [
+        "user.started",
+        "user.stopped",
+        "agent.thinking",
+        "user.said",
+        "agent.started",
+        "agent.stopped",
+        "agent.said",
+    ]
+    assert scene.all("agent.stopped")[0].data["reason"] == "finished"
+    assert scene.all("agent.said")[0].data["text"].split() == "".join(REPLY).split()
+    assert [turn.role for turn in scene.call.history.turns] == ["user", "agent"]
+
+
+def test_the_answer_begins_soon_after_the_last_word() -> None:
+    scene = Scene(np.concatenate([quiet(0.5), talk(1.2), quiet(3)])).run()
+    assert scene.all("agent.started")[0].t - 1.7 < 0.6
+
+
+def test_an_interruption_silences_the_agent_and_cuts_the_history() -> None:
+    def script(scene: Scene) -> Iterator[Samples]:
+        yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]), talk(1.5), quiet(6))
+
+    scene = Scene(script, texts=["tell me something"] * 2 + ["no I meant something else"]).run()
+    said = scene.all("agent.said")
+    assert scene.all("agent.stopped")[0].data["reason"] == "interrupted"
+    assert said[0].data["text"]
+    assert said[0].data["unheard"]
+    whole = " ".join("".join(REPLY).split())
+    assert whole.startswith(" ".join(said[0].data["text"].split()))
+    ducked, stopped = scene.all("agent.ducked")[0].t, scene.all("agent.stopped")[0].t
+    assert not scene.spoke(ducked + 0.05, stopped + 0.3)
+    assert len(scene.mind.asked) == 2
+    assert [turn.role for turn in scene.mind.asked[1]] == ["user", "agent", "user"]
+    assert scene.mind.asked[1][1].text == said[0].data["text"].strip()
+
+
+@pytest.mark.parametrize(("text", "reason"), [("uh-huh", "backchannel"), ("", "noise")])
+def test_a_nod_or_a_cough_does_not_stop_the_agent(text: str, reason: str) -> None:
+    def script(scene: Scene) -> Iterator[Samples]:
+        yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]), talk(0.35), quiet(8))
+
+    scene = Scene(script, texts=["tell me something"] * 2 + [text]).run()
+    assert [event.data["reason"] for event in scene.all("user.rejected")] == [reason]
+    assert scene.names().count("agent.resumed") == 1
+    assert [event.data["reason"] for event in scene.all("agent.stopped")] == ["finished"]
+    assert scene.all("agent.said")[0].data["text"].split() == "".join(REPLY).split()
+    assert len(scene.mind.asked) == 1
+
+
+def test_a_pause_within_a_sentence_makes_one_turn() -> None:
+    script = np.concatenate([quiet(0.3), talk(1), quiet(0.45), talk(1), quiet(3)])
+    texts = ["I would like", "I would like", "I would like a cup of tea"]
+    scene = Scene(script, texts=texts, finished=0.5).run()
+    assert len(scene.all("agent.started")) == 1
+    assert {event.data["turn"] for event in scene.all("user.said")} == {1}
+    assert scene.call.history.turns[0].text == texts[-1]
+    assert scene.mind.open == 0
+
+
+def test_a_failing_mind_is_heard_and_the_next_turn_works() -> None:
+    def script(scene: Scene) -> Iterator[Samples]:
+        yield np.concatenate([quiet(0.3), talk(1), quiet(9), talk(1), quiet(4)])
+
+    scene = Scene(script, mind=Mind(fails=1)).run()
+    assert [event.data["part"] for event in scene.all("failure")] == ["mind"]
+    first, second = scene.all("agent.said")
+    assert Manners().apology in first.data["text"]
+    assert second.data["text"].split() == "".join(REPLY).split()
+
+
+def test_a_typed_turn_interrupts_and_is_answered() -> None:
+    def script(scene: Scene) -> Iterator[Samples]:
+        yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]))
+        scene.call.type("what about this?")
+        yield quiet(8)
+
+    scene = Scene(script).run()
+    assert [event.data["reason"] for event in scene.all("agent.stopped")] == ["interrupted", "finished"]
+    assert scene.mind.asked[1][-1].text == "what about this?"
+
+
+def test_stop_and_close_leave_nothing_running() -> None:
+    def script(scene: Scene) -> Iterator[Samples]:
+        yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]))
+        scene.call.stop()
+        yield quiet(1)
+        scene.call.close()
+        yield quiet(100)
+
+    scene = Scene(script).run()
+    assert scene.all("agent.stopped")[0].data["reason"] == "interrupted"
+    assert scene.line.index < 12 / 0.016
+    assert scene.mind.open == 0
+
+
+def test_the_greeting_comes_first_and_a_person_may_talk_over_it() -> None:
+    scene = Scene(quiet(5), manners=Manners(greeting="Hello, I am listening.")).run()
+    assert scene.all("agent.said")[0].data["text"] == "Hello, I am listening."
+    assert not scene.mind.asked
+
+
+def test_a_muted_microphone_is_not_answered() -> None:
+    def script(scene: Scene) -> Iterator[Samples]:
+        scene.call.mute(True)
+        yield np.concatenate([quiet(0.3), talk(1), quiet(3)])
+
+    assert not Scene(script).run().all("user.said")
+
+
+def test_a_call_repeats_exactly() -> None:
+    def events() -> list[Event]:
+        def script(scene: Scene) -> Iterator[Samples]:
+            yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]), talk(1.5), quiet(6))
+
+        return Scene(script).run().events
+
+    assert events() == events()
