@@ -99,6 +99,21 @@ def test_ducking_silence_does_nothing():
     assert playback.state is State.PLAYING and playback.take().any()
 
 
+def test_a_held_reply_does_not_begin_and_can_be_taken_back_unheard():
+    playback = Playback(RATE, BLOCK)
+    playback.held = True
+    playback.say(1, "guess", Chunk(rising(4000), RATE), last=True)
+    playback.finish(1)
+    assert not play(playback, 30).any() and playback.stop() == Heard(1, "", "guess")
+    playback.say(2, "sure", Chunk(rising(4000), RATE), last=True)
+    play(playback, 3)
+    playback.held = False
+    assert playback.take().any()
+    playback.held = True
+    assert playback.take().any()
+    assert [type(event) for event in playback.events()] == [SentenceBegan]
+
+
 def test_stop_cuts_at_the_last_word_that_left_the_loudspeaker():
     marks = ((0, 0), (4, 4000), (8, 8000), (14, 12_000))
     playback = filled(rising(16_000), marks=marks)

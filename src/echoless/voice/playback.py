@@ -108,9 +108,9 @@ class Playback:
         self.audible = False
         """Whether the block taken last held any of the agent's sound."""
         self.held = False
-        """While True the reply waits, unheard; time goes on. For a reply that may still be taken back."""
-        self.on_room: Callable[[], None] | None = None
-        """Called when a sentence has ended or was dropped: there is room for another."""
+        """While true a reply that has not begun does not begin; what goes on already goes on."""
+        self.on_take: Callable[[], None] | None = None
+        """Called after each block and after a stop, for whoever waits for room or counts audio time."""
         self._closed = 0
         self._reply: list[Sentence] = []
         self._at = 0
@@ -143,14 +143,24 @@ class Playback:
         self._reply[-1].feed(chunk, last)
         return True
 
+    def break_off(self, generation: int) -> int:
+        """End a sentence whose voice failed where its sound ends. The end of its text, in characters as written."""
+        if not self.admits(generation) or not self._reply or self._reply[-1].complete:
+            return 0
+        return self._reply[-1].break_off()
+
     def finish(self, generation: int) -> bool:
         """No more sentences of this reply will come. False where it is too old."""
         if not self._admit(generation):
             return False
         if self._reply and not self._reply[-1].complete:
-            self._reply[-1].feed(Chunk(np.zeros(0, np.float32), self.rate, ()), last=True)
+            self._reply[-1].complete_with_silence()
         self._finished = True
         return True
+
+    def admits(self, generation: int) -> bool:
+        """Whether sound of this generation may still be queued."""
+        return generation > self._closed and generation >= self.generation
 
     def duck(self) -> None:
         """Fade out at once and hold the very sample; nothing happens when nothing is being said."""
@@ -173,6 +183,7 @@ class Playback:
             self._tail = np.concatenate([self._tail, piece * falling[: len(piece)]])
             self._end_sentence(sentence, self.position + len(self._tail))
         self._close()
+        self._tell()
         return heard
 
     @property
@@ -191,11 +202,12 @@ class Playback:
         out = np.zeros(self.block, np.float32)
         tail = min(len(self._tail), self.block)
         out[:tail], self._tail = self._tail[:tail], self._tail[tail:]
-        filled = self._fill(out[tail:], self.position + tail) if self.active and not self.held else 0
+        filled = self._fill(out[tail:], self.position + tail) if self.active and not self._waits else 0
         self.audible = bool(tail or filled)
         self.position += self.block
-        if not self.held:
+        if not self._waits:
             self._wind_up()
+        self._tell()
         return limit(out * self._volume_ramp())
 
     # What there is to know
@@ -245,7 +257,7 @@ class Playback:
     # Inside
 
     def _admit(self, generation: int) -> bool:
-        if generation <= self._closed or generation < self.generation:
+        if not self.admits(generation):
             return False
         if generation > self.generation:
             if self.active:
@@ -256,6 +268,10 @@ class Playback:
     @property
     def _begun(self) -> bool:
         return any(sentence.played for sentence in self._reply[: self._at + 1])
+
+    @property
+    def _waits(self) -> bool:
+        return self.held and not self._begun
 
     def _current(self) -> Sentence | None:
         return self._reply[self._at] if self._at < len(self._reply) else None
@@ -318,10 +334,9 @@ class Playback:
         self._events.append(SentenceEnded(sentence.generation, sentence.text.original, at, marks))
         if sentence.played:
             self._past.append(sentence)
-        self._tell()
 
     def _wind_up(self) -> None:
-        if self._finished and self.active and self._at >= len(self._reply):
+        if self._finished and self.active and self._at >= len(self._reply) and not self._waits:
             last = next((s for s in reversed(self._reply) if s.runs), None)
             end = last.runs[-1][0] + last.runs[-1][2] if last else self.position - self.block
             self._events.append(ReplyEnded(self.generation, end, self._heard(self.position)))
@@ -334,7 +349,6 @@ class Playback:
         self._reply, self._at = [], 0
         self._finished = self._ducked = self._dry = False
         self._gate, self._pause_left = self._fade, 0
-        self._tell()
 
     def _heard(self, until: int) -> Heard:
         whole, end = "", 0
@@ -358,5 +372,5 @@ class Playback:
         return ramp.astype(np.float32)
 
     def _tell(self) -> None:
-        if self.on_room:
-            self.on_room()
+        if self.on_take:
+            self.on_take()

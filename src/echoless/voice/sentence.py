@@ -71,6 +71,17 @@ class Sentence:
         if last:
             self._finish()
 
+    def complete_with_silence(self) -> None:
+        """End the sentence with the sound it has."""
+        self.feed(Chunk(np.zeros(0, np.float32), self.rate, ()), last=True)
+
+    def break_off(self) -> int:
+        """End sentence and text after the last unit that has most of its sound; where that is in the written text."""
+        ends = [e for _, e, begin, end in self.timeline() if begin + end <= 2 * (self.length + len(self._held))]
+        self.text = self.text.until(ends[-1] if ends else 0)
+        self.complete_with_silence()
+        return len(self.text.original)
+
     def take(self, count: int, at: int) -> Samples:
         """The next `count` samples, which go out at line sample `at`."""
         piece, self._ready = self._ready[:count], self._ready[count:]

@@ -77,6 +77,12 @@ class Speakable:
         spoken.append(original[at:])
         return cls(original, "".join(spoken), tuple(spans))
 
+    def until(self, spoken: int) -> Speakable:
+        """The beginning of both texts, as far as `spoken` characters are said."""
+        written = self.written_until(spoken)
+        spans = tuple(span for span in self.spans if span.spoken_end <= spoken and span.end <= written)
+        return Speakable(self.original[:written], self.spoken[:spoken], spans)
+
     def written_until(self, spoken: int) -> int:
         """End of the written text that is wholly said once `spoken` characters are said. Nothing said gives 0."""
         if spoken <= 0:
