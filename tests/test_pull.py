@@ -93,6 +93,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     thread.start()
     monkeypatch.setenv("HF_ENDPOINT", server.address)
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    monkeypatch.delenv("ECHOLESS_MODELS", raising=False)
     monkeypatch.setattr(catalogue, "data_dir", lambda: tmp_path)
     yield server
     server.shutdown()
@@ -200,6 +201,7 @@ def test_what_cannot_be_had_is_one_line(name: str, told: str, hub: Hub):
 
 
 def test_no_hub_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.delenv("ECHOLESS_MODELS", raising=False)
     monkeypatch.setattr(catalogue, "data_dir", lambda: tmp_path)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(PullError, match="cannot be reached"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,8 @@ SPOKEN = ("en_US-hfc_female-medium", "zh_CN-huayan-medium")
 
 
 def models_dir() -> Path:
-    """Where pulled files lie."""
-    return data_dir() / "models"
+    """Where pulled files lie: `models` in the user's data folder, or where `ECHOLESS_MODELS` says."""
+    return Path(os.environ.get("ECHOLESS_MODELS") or data_dir() / "models")
 
 
 def entry(name: str) -> Entry | None:

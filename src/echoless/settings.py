@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     # call
     greet: bool | None = Field(None, description="the agent speaks first; as a rule only on a sound card")
     record: Path | None = Field(None, description="keep a record of the call in this folder: it holds voices")
-    keep_days: int = Field(30, ge=0, le=36_500, description="days after which a record may be removed; 0 keeps it")
+    keep_days: int = Field(30, ge=0, le=36_500, description="days after which records beside it are deleted; 0: never")
     threads: int | None = Field(None, ge=1, le=256, description="most threads of the mind; as a rule all cores but one")
 
     @field_validator("llm_url")

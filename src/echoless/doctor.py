@@ -1,0 +1,92 @@
+"""`echoless doctor`: looks at what is there, tries every part for real, and says what to do about what fails."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.markup import escape
+
+from echoless.settings import Settings
+
+State = Literal["ok", "missing", "failed"]
+MARK = {"ok": "[green]✓[/]", "missing": "[yellow]–[/]", "failed": "[red]✗[/]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the examination. `missing` is something that a call can do without; `failed` stops it."""
+
+    part: str
+    state: State
+    what: str
+    advice: str = ""
+    milliseconds: float | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+Check = Callable[["Patient"], Iterator[Finding]]
+
+
+@dataclass(slots=True)
+class Patient:
+    """What the checks share: the settings, and what one check made for the next."""
+
+    settings: Settings
+    speech: Any = None
+    """A sentence as the voice says it: float32 at 16 kHz."""
+    sentence: str = "The quick brown fox jumps over the lazy dog."
+
+
+def examine(settings: Settings, as_json: bool = False, console: Console | None = None) -> int:
+    """Make every check and print each line as it is known; 0, or 1 where a part that a call needs has failed."""
+    from echoless.checkups import CHECKS
+
+    console = console or Console(highlight=False)
+    patient, findings, section = Patient(settings), [], ""
+    for title, check in CHECKS:
+        if title != section and not as_json:
+            console.print(f"\n[bold]{title}[/]" if section else f"[bold]{title}[/]")
+            section = title
+        for finding in attempt(check, patient):
+            findings.append(finding)
+            if not as_json:
+                _print(console, finding)
+    failed = [finding for finding in findings if finding.state == "failed"]
+    if as_json:
+        console.print_json(json.dumps({"ok": not failed, "findings": [asdict(finding) for finding in findings]}))
+    elif failed:
+        console.print(f"\n[red]{len(failed)} of {len(findings)} checks failed.[/] What to do stands beside each.")
+    else:
+        console.print(f"\n[green]All {len(findings)} checks passed[/], apart from what is marked –.")
+    return 1 if failed else 0
+
+
+def attempt(check: Check, patient: Patient) -> Iterator[Finding]:
+    """The findings of a check; whatever it raises is one too."""
+    begun = time.perf_counter()
+    try:
+        yield from check(patient)
+    except Exception as error:  # whatever breaks in a part is what a doctor is for
+        message = " ".join(str(error).split()) or type(error).__name__
+        ours = type(error).__module__.partition(".")[0] == "echoless"
+        advice = "" if ours else "a defect of ours; 'echoless doctor --json' shows where, please report it"
+        more = {} if ours else {"traceback": traceback.format_exc()}
+        took = 1000 * (time.perf_counter() - begun)
+        yield Finding(check.__name__.replace("_", " "), "failed", message, advice, took, more)
+
+
+def _print(console: Console, finding: Finding) -> None:
+    took = f" [dim]{_duration(finding.milliseconds)}[/]" if finding.milliseconds is not None else ""
+    console.print(f"  {MARK[finding.state]} {escape(finding.part):<14} {escape(finding.what)}{took}", soft_wrap=True)
+    if finding.advice:
+        console.print(f"    {'':<14} [yellow]→ {escape(finding.advice)}[/]", soft_wrap=True)
+
+
+def _duration(milliseconds: float) -> str:
+    return f"{milliseconds:.2f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
