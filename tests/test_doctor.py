@@ -81,9 +81,7 @@ def patient() -> Patient:
     return patient
 
 
-@pytest.mark.parametrize(
-    "check", [checkups.system, checkups.packages, checkups.voice_activity, checkups.echo_canceller]
-)
+@pytest.mark.parametrize("name", ["system", "packages", "voice_activity", "echo_canceller"])
 def test_the_real_parts_are_well(name: str, patient: Patient):
     findings = list(attempt(getattr(checkups, name), patient))
     assert findings and all(finding.state == "ok" for finding in findings), findings
