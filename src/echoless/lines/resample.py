@@ -14,7 +14,6 @@ from functools import lru_cache
 from math import gcd
 
 import numpy as np
-from scipy.signal import firwin, upfirdn
 
 from echoless.frames import BLOCK, RATE, Samples
 
@@ -24,10 +23,11 @@ HALF = 32
 
 @lru_cache(maxsize=16)
 def _filter(up: int, down: int) -> Samples:
-    """Low-pass for `upfirdn`, unity gain, linear phase, Kaiser window of 70 dB."""
+    """Windowed-sinc low-pass at `up` times the input's rate: linear phase, Kaiser window of 70 dB, gain `up`."""
     widest = max(up, down)
-    taps = firwin(2 * HALF * widest + 1, 0.925 / widest, window=("kaiser", 7.0)) * up
-    return taps.astype(np.float32)
+    n = np.arange(-HALF * widest, HALF * widest + 1)
+    taps = np.sinc(0.925 / widest * n) * np.kaiser(len(n), 7.0)
+    return (taps * up / taps.sum()).astype(np.float32)
 
 
 class Resampler:
@@ -44,14 +44,22 @@ class Resampler:
         self._up, self._down = rate_out // common, rate_in // common
         self.block_in, self.block_out = block_in, block_in * rate_out // rate_in
         self.latency = 0.0
-        self._taps = np.ones(1, np.float32)
         self._past = np.zeros(0, np.float32)
         if self._up != self._down:
-            self._taps = _filter(self._up, self._down)
-            self.latency = (len(self._taps) - 1) / 2 / (rate_in * self._up)
-            # A whole number of `down` samples of history puts every block on the same output grid.
-            history = -(-len(self._taps) // (self._up * self._down)) * self._down
-            self._past = np.zeros(history, np.float32)
+            self._lay_out(rate_in)
+
+    def _lay_out(self, rate_in: int) -> None:
+        """The polyphase form (Crochiere and Rabiner 1983): which input samples and which taps make each output."""
+        taps = _filter(self._up, self._down)
+        self.latency = (len(taps) - 1) / 2 / (rate_in * self._up)
+        length = -(-len(taps) // self._up)
+        phases = np.zeros((length, self._up), np.float32)
+        phases.reshape(-1)[: len(taps)] = taps
+        at = np.arange(self.block_out) * self._down
+        self._weights = phases.T[at % self._up]
+        # Newest input sample of each output, in a block with `length - 1` samples of its past before it.
+        self._places = (at // self._up + length - 1)[:, None] - np.arange(length)
+        self._past = np.zeros(length - 1, np.float32)
 
     def __call__(self, block: Samples) -> Samples:
         """float32 `(block_in,)` to float32 `(block_out,)`. Raises ValueError on any other shape."""
@@ -60,10 +68,8 @@ class Resampler:
         if not len(self._past):
             return np.array(block, np.float32)
         joined = np.concatenate((self._past, block.astype(np.float32, copy=False)))
-        first = len(self._past) * self._up // self._down
-        self._past = joined[-len(self._past) :]
-        out = upfirdn(self._taps, joined, self._up, self._down)[first : first + self.block_out]
-        return out.astype(np.float32, copy=False)
+        self._past = joined[len(block) :]
+        return np.einsum("kt,kt->k", joined[self._places], self._weights)
 
 
 def to_ears(rate: int) -> Resampler:
