@@ -75,19 +75,28 @@ make_venv() {
 }
 
 # --- packages ---------------------------------------------------------------------------------------------------
+install_with_uv() {  # -r lock ...
+    "$PYTHON" -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: \
+        -r requirements-uv.lock 2>/dev/null || return 1
+    # A proxy that looks into connections has its certificate in the system's store only.
+    if [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -d /System/Library/Keychains ]; then
+        export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
+    fi
+    "$VENV/bin/uv" pip install --python "$PYTHON" --no-build-isolation --require-hashes "$@"
+}
+
 install_packages() {
-    local each wanted=() installer=("$PYTHON" -m pip install --disable-pip-version-check)
+    local each wanted=() pip=("$PYTHON" -m pip install --disable-pip-version-check)
     for each in "${LOCKS[@]}"; do wanted+=(-r "$each"); done
     say "installing packages (about 250 MB to fetch the first time)"
     # A source package among the pinned ones builds with the pinned build tools, not with what is newest today.
-    "${installer[@]}" -q --require-hashes -r requirements-setup.lock ||
-        fail "nothing could be fetched; is there a network?"
-    if "${installer[@]}" -q --require-hashes --only-binary :all: -r requirements-uv.lock 2>/dev/null; then
-        installer=("$VENV/bin/uv" pip install --python "$PYTHON")
+    "${pip[@]}" -q --require-hashes -r requirements-setup.lock || fail "nothing could be fetched; is there a network?"
+    if ! install_with_uv "${wanted[@]}"; then
+        say "going on with pip, which takes longer"
+        "${pip[@]}" --no-build-isolation --require-hashes "${wanted[@]}" ||
+            fail "the packages could not be installed; the lines above say why"
     fi
-    "${installer[@]}" --no-build-isolation --require-hashes "${wanted[@]}" &&
-        "${installer[@]}" -q --no-build-isolation --no-deps -e . ||
-        fail "the packages could not be installed; the lines above say why"
+    "${pip[@]}" -q --no-build-isolation --no-deps -e . || fail "echoless itself could not be installed"
     "$PYTHON" -m pip uninstall -q -y uv 2>/dev/null || true
 }
 
