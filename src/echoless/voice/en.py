@@ -25,7 +25,7 @@ _ABBREVIATIONS = {
     "min": "minutes", "tel": "telephone", "ft": "feet", "oz": "ounces", "a.k.a": "also known as",
 }  # fmt: skip
 _ALWAYS = {
-    "w/o": "without", "w/": "with ", "&": " and ", "aka": "also known as", "a.m.": "A M", "p.m.": "P M",
+    "w/o": "without", "w/": "with ", "&": " and ", "aka": "also known as", "and/or": "and or",
 }  # fmt: skip
 _UNITS = {
     "km/h": "kilometre per hour", "mph": "mile per hour", "m/s": "metre per second", "km": "kilometre",
@@ -109,7 +109,7 @@ def plural(unit: str, count: str) -> str:
 
 
 _ABBREVIATION = re.compile(rf"(?<![\w.])({_alternatives(_ABBREVIATIONS)})\.(?!\w)(?=(\s+\S)?)", re.IGNORECASE)
-_ALWAYS_PATTERN = re.compile(r"(?<![\w.])(a\.m\.|p\.m\.|w/o(?!\w)|w/(?=\s?\w)|aka(?!\w))|\s*&\s*", re.IGNORECASE)
+_ALWAYS_PATTERN = re.compile(r"(?<![\w.])(and/or(?!\w)|w/o(?!\w)|w/(?=\s?\w)|aka(?!\w))|\s*&\s*", re.IGNORECASE)
 _NUMBER_SIGN = re.compile(r"\b(?:No\.|Nr\.)\s*(?=\d)|#(?=\d)")
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _US_DATE = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})\b")

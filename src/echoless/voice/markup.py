@@ -23,9 +23,9 @@ _TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ 
 _ROW = re.compile(r"^[ \t]*\|(?P<cells>[^\n]*?)\|?[ \t]*$", _M)
 _NUMBERED = re.compile(r"^([ \t]*\d{1,3})[.)](?=[ \t]+\S)", _M)
 _LINE_MARK = re.compile(r"^[ \t]*(?:#{1,6}(?=[ \t])|>+|[-*+•‣◦](?=[ \t]+\S))[ \t]*(?:\[[ xX]\][ \t]+)?", _M)
-_IMAGE = re.compile(r"!\[(?=[^\]\n]*\]\([^)\n]*\))")
-_LINK_OPEN = re.compile(r"\[(?=[^\]\n]+\]\([^)\n]*\))")
-_LINK_CLOSE = re.compile(r"\]\([^)\n]*\)")
+_IMAGE = re.compile(r"!\[(?=[^\]\n]{0,200}\]\([^)\n]{0,500}\))")
+_LINK_OPEN = re.compile(r"\[(?=[^\]\n]{1,200}\]\([^)\n]{0,500}\))")
+_LINK_CLOSE = re.compile(r"\]\([^)\n]{0,500}\)")
 _FOOTNOTE = re.compile(r"\[\^?\d{1,3}\](?!\()")
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,80}>")
 _ENTITY = re.compile(r"&(?:#\d{1,6}|#x[0-9a-fA-F]{1,5}|[a-zA-Z]{2,8});")
@@ -38,10 +38,12 @@ _URL = re.compile(
     r"(?:https?://|ftp://|www\.)(?:[\w-]+@)?(?P<host>[a-zA-Z0-9](?:[a-zA-Z0-9-]*\.)*[a-zA-Z0-9-]+)"
     r"(?::\d+)?(?:[/?#][^\s<>\"'，。！？；、）】》]*)?"
 )
-_EMAIL = re.compile(r"(?P<name>[a-zA-Z0-9][\w.+-]*)@(?P<host>(?:[a-zA-Z0-9-]+\.)+[a-zA-Z]{2,})")
+_EMAIL = re.compile(r"(?<![\w.+-])(?P<name>[a-zA-Z0-9][\w.+-]{0,63})@(?P<host>(?:[a-zA-Z0-9-]+\.)+[a-zA-Z]{2,})")
 _REPEATED = re.compile(r"([!?！？,，])\1+|\.{4,}|…{2,}|。{2,}")
 _DASH = re.compile(r"[ \t]*(?:—+|–(?!\d)|(?<=\s)--+(?=\s)|(?<=\s)-(?=\s))[ \t]*")
 _STRAY = re.compile(r"[*_#|~^<>{}\[\]\\`=]+")
+_MANY_SPACES = re.compile(r"[^\S\n]{2,}")
+_MANY_LINES = re.compile(r"\n{3,}")
 _LINE_END = re.compile(r"(?<=[^\s.,;:!?。！？；：，、…])[ \t]*\n\s*(?=\S)")
 _SPACES = re.compile(r"\s+")
 _SPACE_BEFORE = re.compile(r" +(?=[,.;:!?，。；：！？])")
@@ -71,6 +73,8 @@ def links(dot: str, at: str) -> Rule:
 def unmark(draft: Draft) -> None:
     """Take away markdown and HTML; what they mark stays, but for code blocks, images' addresses and rules."""
     draft.replace(_INVISIBLE, " ")
+    draft.replace(_MANY_SPACES, " ")
+    draft.replace(_MANY_LINES, "\n\n")
     for pattern in (_FENCE, _RULE, _TABLE_RULE):
         draft.replace(pattern, "")
     draft.replace(_ROW, lambda m: ", ".join(cell.strip() for cell in m["cells"].split("|") if cell.strip()) + ".")
