@@ -22,6 +22,12 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_gguf(tmp_path_factory.mktemp("models") / "bare.gguf", template=None)
 
 
+@pytest.fixture(scope="session")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Slow enough to be caught in the middle of reading or talking."""
+    return write_tiny_gguf(tmp_path_factory.mktemp("models") / "slow.gguf", layers=4, width=384)
+
+
 @pytest.fixture
 async def server(tiny: Path) -> AsyncIterator[LlamaServer]:
     async with LlamaServer(tiny, context=2048) as running:

@@ -17,7 +17,14 @@ from echoless.mind.llama import LlamaMind
 from echoless.mind.wire import Endpoint, Patience
 
 HELLO = [Turn("user", "Hello there")]
-QUICK = Patience(first=0.3, between=0.3, short=0.3, loading=0.5)
+QUICK = Patience(loading=0.3)
+
+
+def patience(handler: Any) -> Patience:
+    """Short only where it is what is tested: this machine may be busy."""
+    if handler is stalls:
+        return Patience(between=0.2)
+    return Patience(first=0.5) if handler in (silent, drips_garbage) else QUICK
 
 
 async def ask(url: str, turns: Sequence[Turn] = HELLO, **options: Any) -> str:
@@ -99,7 +106,7 @@ async def drips_garbage(answer: Answer) -> None:
 
 FAILURES = [
     (refuse, "refused /completion with 500: out of memory"),
-    (silent, "gave no word within 0.3 s"),
+    (silent, "gave no word within 0.5 s"),
     (dies, "hung up in the middle"),
     (stalls, "fell silent in the middle"),
     (garbage, "sends garbage"),
@@ -116,7 +123,7 @@ FAILURES = [
 async def test_every_misbehaviour_is_one_clear_line(handler: Any, line: str) -> None:
     async with Liar(completion=handler).serving() as liar:
         with pytest.raises(MindError, match=line) as failure:
-            await ask(liar.url)
+            await ask(liar.url, patience=patience(handler))
     assert "\n" not in str(failure.value)
 
 
@@ -208,7 +215,7 @@ async def test_waits_while_the_server_loads_its_model() -> None:
     async with Liar(completion=[loading, fine]).serving() as liar:
         assert await ask(liar.url, patience=Patience(first=5)) == "I am fine."
     async with Liar(completion=loading, props=loading).serving() as liar:
-        with pytest.raises(MindError, match=r"no word within|Loading model"):
+        with pytest.raises(MindError, match="Loading model"):
             await ask(liar.url)
 
 

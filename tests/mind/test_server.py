@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.mind.tiny_gguf import write_tiny_gguf
+from tests.mind.tiny_gguf import TALKATIVE
 
 from echoless.frames import Turn
 from echoless.mind.door import MindError
@@ -44,7 +44,9 @@ async def gone(pid: int) -> None:
 
 async def busy(server: LlamaServer) -> bool:
     endpoint = server.endpoint
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {endpoint.key}"}, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {endpoint.key}"}, trust_env=False, verify=False
+    ) as client:
         slots = (await client.get(f"{endpoint.url}/slots")).json()
     return any(slot["is_processing"] for slot in slots)
 
@@ -61,7 +63,7 @@ async def test_it_answers_and_stops_without_a_trace(tiny: Path) -> None:
     await server.start(seen.append)
     pid, log = server.pid, server.log
     assert pid and log.exists()
-    mind = LlamaMind(lambda: server.endpoint, limit=16)
+    mind = LlamaMind(lambda: server.endpoint, sampling=TALKATIVE, limit=16)
     assert (await mind.check()).context == 1024
     assert mind.traits.name == "tiny.gguf" and mind.traits.template
     assert "".join([piece async for piece in mind.reply(HELLO)]).strip()
@@ -92,27 +94,25 @@ async def test_only_we_can_reach_it(server: LlamaServer) -> None:
 
 async def test_a_model_without_a_template_gets_a_plain_transcript(bare: Path) -> None:
     async with LlamaServer(bare, context=1024) as server:
-        mind = LlamaMind(lambda: server.endpoint, limit=16)
+        mind = LlamaMind(lambda: server.endpoint, sampling=TALKATIVE, limit=16)
         assert not (await mind.check()).template
         assert [piece async for piece in mind.reply(HELLO)]
         await mind.aclose()
 
 
 async def test_closing_a_reply_stops_the_decoding(server: LlamaServer) -> None:
-    mind = LlamaMind(lambda: server.endpoint, limit=1500, context=2048)
+    mind = LlamaMind(lambda: server.endpoint, sampling=TALKATIVE, limit=1500, context=2048)
     async with aclosing(mind.reply(HELLO)) as pieces:  # type: ignore[type-var]
         await anext(pieces)
     await idle(server)
-    assert [piece async for piece in LlamaMind(lambda: server.endpoint, limit=8).reply(HELLO)]
+    assert [piece async for piece in LlamaMind(lambda: server.endpoint, sampling=TALKATIVE, limit=8).reply(HELLO)]
     await mind.aclose()
 
 
-async def test_cutting_a_prefill_stops_it_and_what_was_read_stays_read(tmp_path: Path) -> None:
-    """A model slow enough to be caught in the middle of reading 1900 tokens."""
-    model = write_tiny_gguf(tmp_path / "slow.gguf", layers=6, width=512)
+async def test_cutting_a_prefill_stops_it_and_it_can_be_taken_up_again(slow: Path) -> None:
     turns = [Turn("user", "This is a long story. " * 80)]
-    async with LlamaServer(model, context=2048, threads=1) as server:
-        mind = LlamaMind(lambda: server.endpoint, limit=8)
+    async with LlamaServer(slow, context=2048, threads=1) as server:
+        mind = LlamaMind(lambda: server.endpoint, sampling=TALKATIVE, limit=8)
         await mind.check()
         prefill = asyncio.ensure_future(mind.prefill(turns))
         async with asyncio.timeout(20):
@@ -126,20 +126,17 @@ async def test_cutting_a_prefill_stops_it_and_what_was_read_stays_read(tmp_path:
         await mind.aclose()
 
 
-async def test_it_comes_back_after_being_killed(tiny: Path) -> None:
-    notes: list[tuple[str, str, str]] = []
-    async with LlamaServer(tiny, note=lambda *note: notes.append(note)) as server:
-        mind = LlamaMind(lambda: server.endpoint, limit=8)
-        assert not await server.ensure()
-        first = server.pid
-        assert first
-        os.kill(first, signal.SIGKILL)
-        await gone(first)
-        assert await server.ensure()
-        assert server.pid not in (None, first)
-        assert [piece async for piece in mind.reply(HELLO)]
-        await mind.aclose()
-    assert [(part, action) for part, _, action in notes] == [("mind", "restarted")]
+async def test_it_comes_back_after_being_killed(server: LlamaServer) -> None:
+    mind = LlamaMind(lambda: server.endpoint, sampling=TALKATIVE, limit=8)
+    assert not await server.ensure()
+    first = server.pid
+    assert first
+    os.kill(first, signal.SIGKILL)
+    await gone(first)
+    assert await server.ensure()
+    assert server.pid not in (None, first)
+    assert [piece async for piece in mind.reply(HELLO)]
+    await mind.aclose()
 
 
 async def test_the_supervisor_restarts_it_until_it_dies_too_often(tiny: Path) -> None:
@@ -147,12 +144,14 @@ async def test_the_supervisor_restarts_it_until_it_dies_too_often(tiny: Path) ->
     server = LlamaServer(tiny, restarts=2, note=lambda *note: notes.append(note))
     await server.start()
     watch = asyncio.ensure_future(server.supervise())
+    seen: set[int | None] = {None}
     async with asyncio.timeout(30):
         for _ in range(3):
-            while server._endpoint is None and not watch.done():
+            while (server._endpoint is None or server.pid in seen) and not watch.done():
                 await asyncio.sleep(0.005)
             pid = server.pid
             assert pid
+            seen.add(pid)
             os.kill(pid, signal.SIGKILL)
             await gone(pid)
         with pytest.raises(MindError, match="died 3 times"):
@@ -167,6 +166,7 @@ async def test_a_hung_server_is_restarted(tiny: Path, monkeypatch: pytest.Monkey
         first = server.pid
         assert first
         os.kill(first, signal.SIGSTOP)
+        await asyncio.sleep(0.05)  # until its threads have really stopped
         assert await server.ensure()
         await gone(first)
         assert server.pid != first

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.mind.liar import Answer, Liar
+from tests.mind.tiny_gguf import TALKATIVE
 
 from echoless.frames import Turn
 from echoless.mind.door import MindError
@@ -66,7 +67,7 @@ async def test_a_system_text_that_fills_the_context_is_an_error() -> None:
 
 
 async def test_two_hundred_turns_on_the_real_server(server: LlamaServer) -> None:
-    mind = LlamaMind(lambda: server.endpoint, limit=16, system="Talk.")
+    mind = LlamaMind(lambda: server.endpoint, sampling=TALKATIVE, limit=16, system="Talk.")
     whole = conversation(200)
     for now in (1, 21, 41, 61, 101, 151, 199):
         reply = [piece async for piece in mind.reply(whole[:now])]
@@ -76,7 +77,7 @@ async def test_two_hundred_turns_on_the_real_server(server: LlamaServer) -> None
 
 
 async def test_a_last_turn_longer_than_the_context_loses_its_beginning(server: LlamaServer) -> None:
-    mind = LlamaMind(lambda: server.endpoint, limit=16, system="Talk.")
+    mind = LlamaMind(lambda: server.endpoint, sampling=TALKATIVE, limit=16, system="Talk.")
     assert [piece async for piece in mind.reply([Turn("user", "你好吗？" * 3000)])]
     await mind.aclose()
 

@@ -16,6 +16,8 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 SPECIALS = ["<|pad|>", "<|begin|>", "<|end|>", "<|im_start|>", "<|im_end|>"]
+TALKATIVE = {"seed": 7, "ignore_eos": True}
+"""Sampling with which the model never ends by itself and says the same every time."""
 
 
 def byte_letters() -> list[str]:

@@ -63,7 +63,7 @@ def main() -> None:
         server = Server(parameters(settings))
     except Exception as why:
         answers.write(json.dumps({"error": str(why)}) + "\n")
-        os._exit(1)
+        sys.exit(1)  # an orderly end: llama.cpp writes its log from a thread of its own
     answers.write(json.dumps({"url": server.listening_address}) + "\n")
     while os.read(0, 4096):
         pass

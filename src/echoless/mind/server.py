@@ -24,7 +24,11 @@ BATCH = 128
 HEALTHY_WITHIN = 2.0
 """Seconds in which a server that is alive answers /health, also while it thinks."""
 Note = Callable[[str, str, str], None]
-"""Told of a failure: part, what happened, what was done (`restarted`, `gave_up`)."""
+"""Told by `supervise` of a failure: part, what happened, what was done (`restarted`, `gave_up`)."""
+
+
+def _quiet(part: str, what: str, action: str) -> None:
+    pass
 
 
 def spare_threads() -> int:
@@ -69,7 +73,7 @@ class LlamaServer:
         self.log = log or Path(self._folder.name) / "llama-server.log"  # type: ignore[union-attr]
         self._loading = loading
         self._most_restarts = restarts
-        self._note = note or (lambda part, what, action: None)
+        self._note = note if note is not None else _quiet
         self._process: asyncio.subprocess.Process | None = None
         self._endpoint: Endpoint | None = None
         self._deaths: deque[float] = deque()
@@ -113,8 +117,14 @@ class LlamaServer:
             if (process := self._process) is not None:
                 await process.wait()
             async with self._starting:
-                if not self._stopped and self.pid is None:
+                if self._stopped or self.pid is not None:
+                    continue
+                try:
                     await self._revive()
+                except MindError as why:
+                    self._note("mind", str(why), "gave_up")
+                    raise
+                self._note("mind", "the built-in model server died", "restarted")
 
     async def stop(self) -> None:
         """End it and clean up. May be called twice."""
@@ -169,9 +179,10 @@ class LlamaServer:
             reading.cancel()
         answer = json.loads(line) if line.startswith(b"{") else {}
         if "url" not in answer:
-            raise MindError(
-                f"{self.model.name} does not load: {self._reason() or answer.get('error') or 'no reason given'}"
-            )
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 2)  # its log is complete only then
+            why = self._reason() or one_line(answer.get("error") or f"its process ended with {process.returncode}")
+            raise MindError(f"{self.model.name} does not load: {why}")
         return str(answer["url"])
 
     def _reason(self) -> str:
@@ -190,10 +201,8 @@ class LlamaServer:
         self._deaths.append(now)
         if len(self._deaths) > self._most_restarts:
             what = f"the built-in model server died {len(self._deaths)} times within a minute"
-            self._note("mind", what, "gave_up")
             raise MindError(f"{what}: try a smaller model or --threads")
         await self._launch()
-        self._note("mind", "the built-in model server died or hung", "restarted")
 
     async def _healthy(self) -> bool:
         """Whether it still accepts connections and answers."""
