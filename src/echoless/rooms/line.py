@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,8 @@ class RoomLine:
         self.index = 0
         self.late_blocks = 0
         self.ended = False
+        self.on_second: Callable[[float], None] | None = None
+        """Told the audio time once a second."""
         self._traits = LineTraits("room", rate=script.rate, live=False)
         self._reference = ReferenceFeed(script.room, seed)
         self._bursts = BurstFinder()
@@ -99,6 +102,8 @@ class RoomLine:
         self._user.put(at, self._people[at : at + BLOCK])
         block = Block(self.index, heard, reference)
         self.index += 1
+        if self.on_second and int(self.seconds) > int(self.seconds - BLOCK_SECONDS):
+            self.on_second(self.seconds)
         return block
 
     async def _pace(self) -> None:

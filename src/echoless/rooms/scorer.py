@@ -30,7 +30,9 @@ TOO_SOON = 10
 SPOKEN = 10
 """Frames of user's speech that explain a reply."""
 _DUCK = (9, CUT_PAUSE)
-_EDGE_DB, _SILENCE_DBFS = 15.0, -75.0
+_EDGE_DB, _ALIKE, _SILENCE = 18.0, 0.75, 2.5 / 32768
+_FADE, _SIDE = int(0.008 * RATE), 256
+_BANDS = np.unique(np.geomspace(2, 110, 20).astype(int))
 
 
 @dataclass(slots=True)
@@ -217,7 +219,7 @@ class _Judge:
                 continue
             if b - a > CUT_PAUSE:
                 out.self_interruptions.append(int(a) / 100)
-            elif _DUCK[0] <= b - a and self._abrupt(int(a), -1) and self._abrupt(int(b), 1):
+            elif _DUCK[0] <= b - a and self._held(int(a), int(b)):
                 out.false_ducks.append((int(a) / 100, int(b - a) / 100))
         whole = self.script.reply_seconds
         cut = whole is not None and (end - begin) / 100 < 0.85 * whole
@@ -228,23 +230,29 @@ class _Judge:
         """Whether anybody spoke shortly before."""
         return bool(self.any_voice[max(0, at - EXCUSE) : at].any())
 
-    def _abrupt(self, frame: int, side: int) -> bool:
-        """Whether sound breaks off (side -1) before, or sets in (1) at, this frame faster than a voice does: from
-        near its level to digital silence within 25 ms."""
-        middle = frame * FRAME
-        reach, near = int(0.025 * RATE), int(0.005 * RATE)
-        loud = (
-            self.speaker[middle - reach : middle + near] if side < 0 else self.speaker[middle - near : middle + reach]
-        )
-        still = (
-            self.speaker[middle + near : middle + reach] if side < 0 else self.speaker[middle - reach : middle - near]
-        )
-        if len(loud) < reach or len(still) < near:
+    def _held(self, begin: int, end: int) -> bool:
+        """Whether the voice was held between these frames and went on with the same sound, as no pause of speech does:
+        it broke off and set in at once, and sounds alike on both sides."""
+        hole = np.abs(self.speaker[begin * FRAME - FRAME : end * FRAME + FRAME])
+        sound = np.flatnonzero(hole > _SILENCE)
+        middle = len(hole) // 2
+        left, right = sound[sound < middle], sound[sound >= middle]
+        if not len(left) or not len(right) or (right[0] - left[-1]) < _DUCK[0] * FRAME:
             return False
-        pieces = loud[: len(loud) // near * near].reshape(-1, near)
-        peak = 10 * np.log10(np.max(np.mean(np.square(pieces), axis=1)) + 1e-12)
-        floor = 10 * np.log10(np.mean(np.square(still)) + 1e-12)
-        return bool(peak > self.level - _EDGE_DB and floor < _SILENCE_DBFS)
+        first, last = begin * FRAME - FRAME + int(left[-1]) + 1, begin * FRAME - FRAME + int(right[0])
+        before, after = self._sound(first - _FADE - _SIDE), self._sound(last + _FADE)
+        if before is None or after is None:
+            return False
+        alike = float(np.corrcoef(before, after)[0, 1])
+        return alike > _ALIKE and abs(float(np.mean(before - after))) < _EDGE_DB
+
+    def _sound(self, at: int) -> NDArray | None:
+        """Band levels in dB of the 16 ms from sample `at` on; None where nothing loud is there."""
+        piece = self.speaker[max(0, at) : at + _SIDE]
+        if len(piece) < _SIDE or 10 * np.log10(np.mean(np.square(piece)) + 1e-12) < self.level - _EDGE_DB:
+            return None
+        power = np.abs(np.fft.rfft(piece * np.hanning(_SIDE))) ** 2
+        return 10 * np.log10(np.add.reduceat(power, _BANDS) + 1e-6)
 
 
 def write(scores: Scores, measures: dict[str, object], path: Path) -> None:

@@ -110,6 +110,8 @@ class Script(_Strict):
     """What the scripted mind answers, in order and round again; empty: from its bank."""
     reply_seconds: Annotated[FiniteFloat, Field(gt=0, le=120)] | None = None
     """The shortest whole reply, where it is known: an agent that ends sooner by itself has cut itself off."""
+    language: Annotated[str, Field(pattern="^([a-z]{2,3}|auto)$")] = "en"
+    """What is spoken in this call, as `echoless talk --language`."""
     voice: str | None = None
     """The agent's voice, e.g. `espeak:en-us+m3`; left out, it is drawn from the seed."""
     tags: dict[str, str | float] = {}

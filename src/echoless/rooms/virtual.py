@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import selectors
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
@@ -39,11 +40,15 @@ class _Selector(selectors.BaseSelector):
         self.pending = 0
         """Things outside this process, or in its threads, that are waited for."""
         self._stood = 0.0
+        self.hurried = True
+        """False: time passes as on the wall."""
 
     def select(self, timeout: float | None = None) -> list[Any]:
         ready = self._real.select(0)
         if ready or timeout == 0:
             return ready
+        if not self.hurried and timeout is not None:
+            return self._live(timeout)
         if self.pending or timeout is None:
             return self._wait(timeout)
         self._stood = 0.0
@@ -57,6 +62,9 @@ class _Selector(selectors.BaseSelector):
             ready = self._real.select(PATIENCE)
             self._stood = 0.0 if ready else self._stood + time.monotonic() - begun
             return ready
+        return self._live(timeout)
+
+    def _live(self, timeout: float) -> list[Any]:
         begun = time.monotonic()
         ready = self._real.select(timeout)
         self.now += min(timeout, time.monotonic() - begun) if ready else timeout
@@ -101,6 +109,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         finally:
             self._virtual.pending -= 1
 
+    def hurry(self, hurried: bool) -> None:
+        """False: time passes as on the wall, as servers being started and stopped need it. True: it jumps."""
+        self._virtual.hurried = hurried
+
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         future = super().run_in_executor(executor, func, *args)
         self._virtual.pending += 1
@@ -126,15 +138,17 @@ class VirtualMeter:
     while it is busy waits its turn, and cancelled work is still done to its end.
     """
 
-    def __init__(self, cost: Literal["measured", "fixed"] = "measured") -> None:
+    def __init__(self, cost: Literal["measured", "fixed"] = "measured", local: Collection[str] = ()) -> None:
+        """`local`: parts whose `outside` is in this process after all and keeps time by itself."""
         self.cost = cost
+        self._local = frozenset(local)
         self.spent: dict[str, list[float]] = defaultdict(list)
         self._free: dict[str, float] = {}
 
     async def run(self, part: str, work: Callable[[], T]) -> T:
         result: Any = None
         failed: Exception | None = None
-        with self._timed() as took:
+        with _timed() as took:
             try:
                 result = work()
             except Exception as failure:
@@ -149,7 +163,7 @@ class VirtualMeter:
         end = object()
         try:
             while True:
-                with self._timed() as took:
+                with _timed() as took:
                     items = make() if items is None else items
                     item: Any = next(items, end)
                 await self._charge(part, 0.0 if item is end else self._price(part, took[0], make, item))
@@ -162,6 +176,10 @@ class VirtualMeter:
 
     async def outside(self, part: str, source: AsyncIterator[T]) -> AsyncIterator[T]:
         loop = asyncio.get_running_loop()
+        if part in self._local:
+            async for item in source:
+                yield item
+            return
         there = loop.time()  # the time over there, where nobody waits for us
         try:
             while True:
@@ -186,23 +204,12 @@ class VirtualMeter:
 
     @contextmanager
     def inline(self, part: str) -> Iterator[None]:
-        begun = time.process_time()
-        try:
+        with _timed() as took:
             yield
-        finally:
-            self.spent[part].append(time.process_time() - begun)
+        self.spent[part].append(took[0])
 
     async def aclose(self) -> None:
         self._free.clear()
-
-    @contextmanager
-    def _timed(self) -> Iterator[list[float]]:
-        took = [0.0]
-        begun = time.process_time()
-        try:
-            yield took
-        finally:
-            took[0] = time.process_time() - begun
 
     def _price(self, part: str, took: float, work: Any, result: Any) -> float:
         if self.cost == "measured":
@@ -216,6 +223,22 @@ class VirtualMeter:
         free = max(now, self._free.get(part, 0.0)) + cost
         self._free[part] = free
         await asyncio.sleep(free - now)
+
+
+def _cpu() -> float:
+    """CPU seconds of this process, its threads, and the programs that it ran to their end."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
+
+
+@contextmanager
+def _timed() -> Iterator[list[float]]:
+    took = [0.0]
+    begun = _cpu()
+    try:
+        yield took
+    finally:
+        took[0] = _cpu() - begun
 
 
 def _seconds_of(work: Any, result: Any) -> float:
