@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import ctypes.util
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,10 @@ from echoless.frames import BLOCK, Block
 from echoless.lines.door import Line, LineError, LineTraits
 from echoless.lines.fake import ScriptedLine
 from echoless.lines.files import FileLine
+from echoless.lines.soundcard import SoundCardLine
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "lines"))
+import virtual_card
 
 
 def noise(seconds: float, rate: int) -> np.ndarray:
@@ -29,11 +35,33 @@ def files(tmp_path: Path, rate: int) -> Line:
     return FileLine(tmp_path / "in.wav", tmp_path / "out.wav", pace="fast")
 
 
-@pytest.fixture(params=["scripted-16", "scripted-48", "files-16", "files-48"])
+@pytest.fixture(scope="module")
+def virtual() -> Iterator[virtual_card.VirtualCard]:
+    missing = virtual_card.missing() or (None if ctypes.util.find_library("portaudio") else "no libportaudio2")
+    if missing:
+        pytest.skip(missing)
+    with virtual_card.VirtualCard() as card, pytest.MonkeyPatch.context() as patch:
+        for key, value in card.env.items():
+            patch.setenv(key, value)
+        card.loop()
+        yield card
+
+
+KINDS = ["scripted-16", "scripted-48", "files-16", "files-48", pytest.param("soundcard-48", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(params=KINDS)
 async def line(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Line]:
     kind, rate = request.param.split("-")
-    made = {"scripted": scripted, "files": files}[kind](tmp_path, int(rate) * 1000)
+    if kind == "soundcard":
+        request.getfixturevalue("virtual")
+        made: Line = SoundCardLine(rate=int(rate) * 1000)
+    else:
+        made = {"scripted": scripted, "files": files}[kind](tmp_path, int(rate) * 1000)
     await made.open()
+    if kind == "soundcard":  # PulseAudio takes a moment until its time stamps mean something
+        for _ in range(75):
+            await made.exchange(silence(made))
     yield made
     await made.aclose()
 
@@ -52,10 +80,12 @@ async def test_is_a_line(line: Line) -> None:
 
 
 async def test_blocks_are_whole_and_numbered(line: Line) -> None:
-    for index in range(10):
+    first: int | None = None
+    for k in range(10):
         block = await line.exchange(silence(line))
         assert isinstance(block, Block)
-        assert block.index == index
+        first = block.index if first is None else first
+        assert block.index == first + k
         for samples in (block.microphone, block.reference):
             assert samples.shape == (BLOCK,)
             assert samples.dtype == np.float32
@@ -128,15 +158,14 @@ async def test_other_tasks_get_their_turn(line: Line) -> None:
 
 
 async def test_a_cancelled_exchange_leaves_the_line_usable(line: Line) -> None:
-    await line.exchange(silence(line))
+    before = await line.exchange(silence(line))
     task = asyncio.create_task(line.exchange(silence(line)))
     await asyncio.sleep(0)
     task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await asyncio.wait([task])  # a live line may have had the block already
     block = await line.exchange(silence(line))
-    assert block is not None
-    assert block.index == 1
+    assert before is not None and block is not None
+    assert block.index == before.index + (1 if task.cancelled() else 2)
 
 
 async def test_after_closing_the_far_end_is_gone(line: Line) -> None:
