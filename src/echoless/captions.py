@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
+from rich.table import Table
 from rich.text import Text
 
 from echoless.frames import Event
@@ -24,7 +25,7 @@ REFRESH = 0.08
 """Seconds between two pictures."""
 QUIETEST = -60.0
 """dBFS at the left end of a meter."""
-MARK = {"user": "you", "agent": "agent", "note": "   ·"}
+MARK = {"user": "you", "agent": "agent", "note": "·"}
 STYLE = {"user": "bold cyan", "agent": "bold green", "note": "yellow"}
 REASONS = {"echo": "my own echo", "backchannel": "carry on", "noise": "a noise", "stranger": "somebody else"}
 
@@ -62,14 +63,15 @@ class Said:
     key: int = 0
     done: bool = False
 
-    def rendered(self) -> Text:
-        line = Text()
-        line.append(f"{MARK[self.who]:>5} ", style=STYLE[self.who])
-        body = "yellow" if self.who == "note" else ""
-        line.append(self.text, style=body)
+    def rendered(self) -> RenderableType:
+        body = Text(self.text, style="yellow" if self.who == "note" else "")
         if self.rest:
             space = " " if self.text and not self.text.endswith(" ") else ""
-            line.append(space + self.rest, style="strike bright_black" if self.done else "italic bright_black")
+            body.append(space).append(self.rest, style="strike bright_black" if self.done else "italic bright_black")
+        line = Table.grid(padding=(0, 1))
+        line.add_column(width=5, justify="right", style=STYLE[self.who])
+        line.add_column(overflow="fold")
+        line.add_row(MARK[self.who].strip(), body)
         return line
 
     def plain(self) -> str:
