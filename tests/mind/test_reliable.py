@@ -118,7 +118,7 @@ async def test_our_own_server_killed_in_mid_sentence_goes_on(slow: Path) -> None
     notes = Notes()
     async with LlamaServer(slow, context=2048) as server:
         inner = LlamaMind(lambda: server.endpoint, sampling=TALKATIVE, limit=400, patience=Patience(first=20))
-        mind = ReliableMind(inner, revive=server.ensure, note=notes)
+        mind = ReliableMind(inner, server, notes)
         first, pieces = server.pid, 0
         assert first
         async with aclosing(mind.reply(HELLO)) as reply:  # type: ignore[type-var]
@@ -149,12 +149,13 @@ async def test_closing_closes_what_is_inside() -> None:
 
 
 async def test_a_server_that_cannot_be_revived_is_the_end_of_it(tiny: Path) -> None:
-    async def hopeless() -> bool:
-        raise MindError("the built-in model server died 4 times within a minute")
+    class Hopeless:
+        async def ensure(self) -> bool:
+            raise MindError("the built-in model server died 4 times within a minute")
 
     async with Liar(completion=refuse).serving() as liar:
         notes = Notes()
-        mind = ReliableMind(LlamaMind(liar.url, patience=QUICK), revive=hopeless, note=notes)
+        mind = ReliableMind(LlamaMind(liar.url, patience=QUICK), Hopeless(), notes)
         with pytest.raises(MindError, match="died 4 times"):
             [piece async for piece in mind.reply(HELLO)]
         await mind.aclose()

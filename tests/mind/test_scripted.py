@@ -53,6 +53,11 @@ async def test_it_answers_in_the_language_of_the_user_or_the_one_it_is_told() ->
         await said(ScriptedMind(language="fr"))
 
 
+async def test_given_replies_come_in_their_order_round_and_round() -> None:
+    mind = ScriptedMind(replies=["One.", "Two."], language="fr")
+    assert [await said(mind) for _ in range(3)] == ["One.", "Two.", "One."]
+
+
 async def test_the_pace_is_kept_by_the_clock_it_is_given() -> None:
     slept: list[float] = []
 

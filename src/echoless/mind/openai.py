@@ -13,7 +13,7 @@ from echoless.mind.pieces import Waiting, speakable
 from echoless.mind.prompt import SYSTEM, Window, estimate, messages
 from echoless.mind.spoken import ReplyFilter
 from echoless.mind.sse import ServerEvent
-from echoless.mind.wire import Patience, Where, Wire, one_line
+from echoless.mind.wire import Patience, Refusal, Where, Wire, one_line
 
 CONTEXT = 4096
 """Tokens of context assumed where nobody tells (Ollama's default)."""
@@ -47,6 +47,7 @@ class OpenAIMind:
         self._limit = limit
         self._context = context
         self._window = Window()
+        self._rate = 1.0
 
     @property
     def traits(self) -> MindTraits:
@@ -63,7 +64,9 @@ class OpenAIMind:
             if not self._model and not known.get("id"):
                 raise MindError(f"the server at {self._wire.endpoint.url} offers no model: name one")
             self._model = self._model or str(known["id"])
-            self._context = self._context or int(known.get("max_model_len") or CONTEXT)
+            meta = known.get("meta") if isinstance(known.get("meta"), dict) else {}
+            told = known.get("max_model_len") or meta.get("n_ctx")  # vLLM; llama.cpp
+            self._context = self._context or (told if isinstance(told, int) else CONTEXT)
         return self.traits
 
     def reply(self, turns: Sequence[Turn]) -> AsyncIterator[str]:
@@ -79,19 +82,26 @@ class OpenAIMind:
     async def _reply(self, turns: Sequence[Turn]) -> AsyncGenerator[str, None]:
         who = f"the model at {self._wire.endpoint.url}"
         waiting = Waiting(self.patience, who)
-        async with waiting:
-            chat = await self._prepare(turns)
-        reply = ReplyFilter(limit=min(self._limit, self.traits.context // 4))
-        source = self._pieces(chat, reply.hard_limit)
-        async with aclosing(speakable(source, reply, waiting, who)) as pieces:
-            async for piece in pieces:
-                yield piece
+        for tries in range(4):
+            async with waiting:
+                chat = await self._prepare(turns)
+            reply = ReplyFilter(limit=min(self._limit, self.traits.context // 4))
+            try:
+                source = self._pieces(chat, reply.hard_limit)
+                async with aclosing(speakable(source, reply, waiting, who)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                return
+            except Refusal as why:
+                if tries == 3 or why.status not in (400, 413) or "context" not in str(why).lower():
+                    raise
+                self._rate *= 2  # our estimate was too low for its tokeniser
 
     async def _prepare(self, turns: Sequence[Turn]) -> list[dict[str, str]]:
         await self.check()
 
         async def count(kept: Sequence[Turn]) -> int:
-            return sum(estimate(m["content"]) + 8 for m in messages(self._system, kept))
+            return round(self._rate * sum(estimate(m["content"]) + 8 for m in messages(self._system, kept)))
 
         room = self.traits.context - 2 * min(self._limit, self.traits.context // 4)
         return messages(self._system, await self._window.fit(turns, max(16, room), count))

@@ -6,7 +6,7 @@ then notices a pause, nothing else. Otherwise the MindError goes to the call, wh
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol, runtime_checkable
 
@@ -28,15 +28,20 @@ class Continuing(Protocol):
     def go_on(self, turns: Sequence[Turn], said: str) -> AsyncIterator[str]: ...
 
 
-class ReliableMind:
-    """`mind`, tried once more when it fails. `revive` brings its server back if it needs that and says whether it did
-    (`LlamaServer.ensure`); without one there is only the second try."""
+class Revivable(Protocol):
+    """A server of our own: `LlamaServer`."""
 
-    def __init__(
-        self, mind: Mind, *, revive: Callable[[], Awaitable[bool]] | None = None, note: Note | None = None
-    ) -> None:
+    async def ensure(self) -> bool:
+        """Brings it back if it needs that; says whether it did. Raises MindError where it cannot."""
+        ...
+
+
+class ReliableMind:
+    """`mind`, tried once more when it fails; before that its `server`, if it has one of ours, is brought back."""
+
+    def __init__(self, mind: Mind, server: Revivable | None = None, note: Note | None = None) -> None:
         self._mind = mind
-        self._revive = revive
+        self._server = server
         self._note = note if note is not None else _quiet
 
     @property
@@ -83,7 +88,7 @@ class ReliableMind:
         """Returns where a second try makes sense, raises where it does not."""
         revived = False
         try:
-            revived = self._revive is not None and await self._revive()
+            revived = self._server is not None and await self._server.ensure()
         except MindError as final:
             self._note("mind", str(final), "gave_up")
             raise

@@ -40,7 +40,8 @@ def tokens(text: str) -> list[str]:
 
 
 class ScriptedMind:
-    """Replies from the bank in an order that `seed` fixes, none twice before all were said once.
+    """Replies from the bank in an order that `seed` fixes, none twice before all were said once; or `replies` as they
+    stand, round and round.
 
     It answers in `language`, or in that of the last user turn. One piece of text takes `pace` seconds, which `sleep`
     waits for: give it the call's own in virtual time.
@@ -61,9 +62,9 @@ class ScriptedMind:
         self._pace = pace
         self._first = first
         self._sleep = sleep
-        self._banks = {key: list(replies or bank(key)) for key in (ENGLISH, MANDARIN)}
-        self._draws = {key: random.Random(f"{seed} {key}") for key in self._banks}
-        self._left: dict[str, list[str]] = {key: [] for key in self._banks}
+        self._replies = list(replies or ())
+        self._draws = {key: random.Random(f"{seed} {key}") for key in (ENGLISH, MANDARIN)}
+        self._left: dict[str, list[str]] = {key: [] for key in self._draws}
 
     def reply(self, turns: Sequence[Turn]) -> AsyncIterator[str]:
         """The next reply of the bank, piece by piece."""
@@ -76,11 +77,14 @@ class ScriptedMind:
         """Nothing to let go of."""
 
     def _next(self, question: str) -> str:
+        if self._replies:
+            self._replies.append(self._replies.pop(0))
+            return self._replies[-1]
         language = self._language or (MANDARIN if _HAN.search(question) else ENGLISH)
-        if language not in self._banks:
-            raise MindError(f"the scripted mind speaks {' and '.join(self._banks)}, not {language}")
+        if language not in self._draws:
+            raise MindError(f"the scripted mind speaks {' and '.join(self._draws)}, not {language}")
         if not self._left[language]:
-            self._left[language] = list(self._banks[language])
+            self._left[language] = bank(language)
             self._draws[language].shuffle(self._left[language])
         return self._left[language].pop()
 
