@@ -5,6 +5,7 @@ The callbacks run in PortAudio's thread; they copy and count. Everything else is
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,8 @@ from echoless.frames import BLOCK, RATE, Samples
 from echoless.lines import portaudio
 from echoless.lines.align import ReferenceReader
 from echoless.lines.door import LineError
+from echoless.lines.monitor import Monitor
+from echoless.lines.pulse import MonitorTap
 from echoless.lines.resample import to_ears
 from echoless.lines.rings import Capture, Playback
 
@@ -23,12 +26,20 @@ DEAD = 2.0
 QUEUE = 0.032
 """Seconds of the agent's speech that wait in the queue, against the call's own unevenness."""
 
+_WAIT = 0.04
+"""Seconds that a block waits at most for what other programs play."""
+
 
 class Card:
     """Finds the devices and starts both directions: blocks for as long as the sound system likes. Raises LineError."""
 
     def __init__(
-        self, device_in: int | str | None, device_out: int | str | None, rate: int | None, latency: float
+        self,
+        device_in: int | str | None,
+        device_out: int | str | None,
+        rate: int | None,
+        latency: float,
+        monitor: bool = True,
     ) -> None:
         sd = portaudio.library()
         devices = portaudio.list_devices()
@@ -61,6 +72,8 @@ class Card:
         delay = self._streams[-1].latency
         self.latency: float = (delay[1] if isinstance(delay, tuple) else delay) + QUEUE
         """Seconds from `push` to the loudspeaker, as PortAudio believes."""
+        if monitor and portaudio.shared(loudspeaker) and not together:
+            self._listen_to_others()
 
     def _prepare(self, together: bool) -> None:
         self.capture = Capture(self.rate)
@@ -69,6 +82,15 @@ class Card:
         self._to_ears = to_ears(self.rate), to_ears(self.rate)  # alike: their latency is the same
         self._seen_in = self._seen_out = time.monotonic()
         self._waiter: tuple[int, Callable[[], None]] | None = None
+        self._tap: MonitorTap | None = None
+        self._monitor: Monitor | None = None
+
+    def _listen_to_others(self) -> None:
+        """Where the loudspeaker has a monitor source, other sound of this machine joins the reference."""
+        with contextlib.suppress(OSError):  # none here: the agent's own sound is the reference
+            offset = self._streams[-1].time - time.monotonic()  # a closed stream must not be asked
+            self._tap = MonitorTap(self.rate, lambda: time.monotonic() + offset)
+            self._monitor = Monitor(self.rate, self._tap)
 
     def _heard(self, data: Samples, frames: int, times: Any, status: Any) -> None:
         self._seen_in = time.monotonic()
@@ -98,8 +120,12 @@ class Card:
 
     @property
     def ready(self) -> bool:
-        """Whether a whole block of the microphone is there."""
-        return self.capture.ready >= self.block
+        """Whether a whole block of the microphone is there, and what other programs played with it."""
+        spare = self.capture.ready - self.block
+        reader, monitor = self.reader, self._monitor
+        if monitor is None or reader.position is None or not monitor.present or spare > _WAIT * self.rate:
+            return spare >= 0
+        return spare >= 0 and monitor.covers(reader.position + self.block, reader.played)
 
     def when_ready(self, wake: Callable[[], None] | None) -> None:
         """Call `wake` once, from any thread, when a whole block is there. None: nobody waits any more."""
@@ -116,12 +142,17 @@ class Card:
         if self.playback.mark is not None:
             self.reader.played.observe(self.playback.mark)
         played = self.reader.read(self.playback.history, start, self.block)
+        if self._monitor is not None and self.reader.position is not None:
+            begin = self.reader.position - self.block
+            played = self._monitor.join(played, begin, self.playback.history, self.reader.played)
         heard = np.clip(np.nan_to_num(heard), -1.0, 1.0)
         return self._to_ears[0](heard), self._to_ears[1](played), -(-lost * RATE // self.rate)
 
     def flush(self) -> int:
         """Silence at once: the queue is dropped and, where the loudspeaker has its own stream, its buffer too."""
         dropped = self.playback.flush()
+        if self._monitor is not None:
+            self._monitor.lost_its_place()
         stream = self._streams[-1]
         fresh = time.monotonic() - self._seen_out < 0.5 and stream.active  # a hanging card would hang us
         if len(self._streams) < 2 or not fresh:
@@ -147,6 +178,8 @@ class Card:
 
     def close(self) -> None:
         """Silence, and let go of the device. May block when the device hangs."""
+        if self._tap is not None:
+            self._tap.close()
         streams, self._streams = self._streams, []
         for stream in streams:
             portaudio.closed(stream)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -17,8 +19,11 @@ _SHARED = ("pulse", "pipewire", "default", "sysdefault", "jack", "dmix")
 """ALSA names behind which is a sound server: its two directions are separate streams, whatever the name says."""
 
 
+@cache
 def library() -> ModuleType:
-    """The `sounddevice` module. Raises LineError where PortAudio is missing."""
+    """The `sounddevice` module. Raises LineError where PortAudio is missing or cannot be loaded safely."""
+    if sys.platform.startswith("linux"):
+        _try_it_outside()
     try:
         with quiet():
             import sounddevice
@@ -26,6 +31,19 @@ def library() -> ModuleType:
         command = "brew install portaudio" if sys.platform == "darwin" else "apt-get install libportaudio2"
         raise LineError(f"There is no PortAudio on this machine ({e}): run `{command}`.") from e
     return sounddevice
+
+
+def _try_it_outside() -> None:
+    """Let another process load PortAudio first: a broken ALSA configuration aborts it, a hanging server hangs it."""
+    probe = [sys.executable, "-c", "import contextlib\nwith contextlib.suppress(Exception): import sounddevice"]
+    try:
+        code = subprocess.run(probe, capture_output=True, timeout=15).returncode
+    except subprocess.TimeoutExpired as e:
+        raise LineError("The sound system does not answer: restart PulseAudio or PipeWire.") from e
+    except OSError:  # no second process to be had: go on without
+        return
+    if code < 0:
+        raise LineError(f"The sound system crashes when asked for its devices (signal {-code}): mend ~/.asoundrc.")
 
 
 @contextmanager
@@ -119,9 +137,14 @@ def find(wanted: int | str | None, way: str, devices: list[Device]) -> Device:
     raise LineError(f"{text!r} {problem}. There is: {'; '.join(map(str, fit))}.")
 
 
+def shared(device: Device) -> bool:
+    """Whether a sound server is behind it, which mixes what several programs play."""
+    return device.name.lower().startswith(_SHARED)
+
+
 def duplex(one: Device, other: Device) -> bool:
     """Whether both directions are one piece of hardware with one clock."""
-    return one.index == other.index and not one.name.lower().startswith(_SHARED)
+    return one.index == other.index and not shared(one)
 
 
 def settings(device: Device, way: str, rate: int | None) -> tuple[int, int]:

@@ -44,7 +44,8 @@ class SoundCardLine:
     Devices are indices, names or unique parts of names (None: the default). `latency` is what PortAudio is asked
     for, in seconds each way. `on_trouble` hears one line for each loss and return of the card. Audio time stands
     still while it is away, the block after it says in `lost` for how long; after `patience` seconds the far end
-    counts as gone. Raises LineError from `open`.
+    counts as gone. With `monitor`, other sound of this machine (music, a video) joins the reference where a sound
+    server offers it. Raises LineError from `open`.
     """
 
     def __init__(
@@ -54,12 +55,13 @@ class SoundCardLine:
         *,
         rate: int | None = None,
         latency: float = 0.03,
+        monitor: bool = True,
         patience: float = 600.0,
         on_trouble: Callable[[str], None] = lambda line: None,
     ) -> None:
         if rate is not None and (rate < RATE or rate % 1000):
             raise LineError(f"A sound card cannot be used at {rate} Hz: a multiple of 1000 from 16000 on is needed.")
-        self._make = lambda rate: Card(device_in, device_out, rate, latency)
+        self._make = lambda rate: Card(device_in, device_out, rate, latency, monitor)
         self._traits = LineTraits("sound card", rate=rate or 48_000)
         self._asked_rate, self._patience, self._on_trouble = rate, patience, on_trouble
         self._card: Card | None = None
