@@ -6,11 +6,13 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from tests.voice.tiny_piper import make
 
 from echoless.voice.door import Voice, VoiceError
 from echoless.voice.espeak import Espeak
 from echoless.voice.fake import FakeVoice
 from echoless.voice.flite import Flite, installed
+from echoless.voice.piper import Piper
 
 SENTENCE = "Hello there, my name is Echo and I like to talk."
 MAKERS = {
@@ -19,14 +21,20 @@ MAKERS = {
     "espeak cmn": lambda: Espeak("cmn"),
     "espeak variant": lambda: Espeak("en-gb+f3", speed=1.2),
     "flite": Flite,
+    "piper": None,
 }
 
 
+@pytest.fixture(scope="session")
+def piper_file(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("piper"))
+
+
 @pytest.fixture(params=MAKERS)
-def voice(request):
+def voice(request, piper_file):
     if request.param == "flite" and not installed():
         pytest.skip("flite is not installed here")
-    made = MAKERS[request.param]()
+    made = Piper(piper_file) if request.param == "piper" else MAKERS[request.param]()
     yield made
     made.close()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import _ctypes
 import ctypes
 import queue
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import numpy as np
 
 from echoless.frames import Chunk
 from echoless.voice.door import VoiceError, VoiceTraits
+from echoless.voice.speakable import encodable
 
 _SYNCHRONOUS, _DONT_EXIT = 2, 0x8000
 _UTF8 = 1
@@ -30,7 +30,6 @@ _BUFFER_MS = 60
 _WORDS_A_MINUTE = 165
 _LONGEST = 2000  # characters synthesised at a time
 _LOCK = threading.Lock()
-_UNSPEAKABLE = re.compile("[\0\ud800-\udfff]")
 _GAINS = {"zh": 0.67}  # to about -20 dBFS of active speech, as every voice here
 _LANGUAGES = {"zh": "cmn", "en": "en-us"}
 
@@ -179,7 +178,7 @@ class _Work:
     """One text being synthesised in a thread of its own, because espeak-ng pushes and we pull."""
 
     def __init__(self, voice: Espeak, text: str, offset: int) -> None:
-        self._voice, self._text, self._offset = voice, _UNSPEAKABLE.sub(" ", text), offset
+        self._voice, self._text, self._offset = voice, encodable(text), offset
         self._made: queue.SimpleQueue[Chunk | VoiceError | None] = queue.SimpleQueue()
         self._stopped = False
         self._done = 0

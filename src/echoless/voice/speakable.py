@@ -10,8 +10,14 @@ from dataclasses import dataclass
 # Scripts written without spaces, where the unit that can be cut off is the character: kana, Han, Hangul is not one.
 _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003134f"
 _UNIT = re.compile(rf"\s*(?:[{_CJK}][^\w\s]*|[^\s{_CJK}]+)\s*")
+_NOT_FOR_C = re.compile("[\0\ud800-\udfff]")
 _IS_CJK = re.compile(rf"[{_CJK}]")
 _CJK_EDGE = re.compile(rf"[{_CJK}。！？；：，、…）」』】]")
+
+
+def encodable(text: str) -> str:
+    """The text with spaces for what no C library takes: NUL and lone surrogates. Offsets stay."""
+    return _NOT_FOR_C.sub(" ", text)
 
 
 def has_cjk(text: str) -> bool:
