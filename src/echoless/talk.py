@@ -117,12 +117,18 @@ class Call:
 
     def type(self, text: str) -> None:
         """A turn in writing. It interrupts the agent."""
-        if text.strip():
-            self._emit("user.said", text=text.strip(), turn=self.floor.now.turn, typed=True)
-            self._feed(f.Typed(text.strip()))
+        text = text.strip()
+        if not text:
+            return
+        self.ears.forget()
+        self._emit("user.said", text=text, turn=self.floor.now.turn, typed=True)
+        self.history.user(text)
+        self._feed(f.Typed(text))
 
     def stop(self) -> None:
-        """The stop button: the agent falls silent."""
+        """The stop button: the agent falls silent, and what it was about to say is forgotten."""
+        if self.floor.state not in (State.LISTENING, State.HEARING, State.PAUSED):
+            self.ears.forget()
         self._feed(f.StopPressed())
 
     def mute(self, on: bool) -> None:
@@ -241,7 +247,12 @@ class Call:
         self._emit("failure", part=part, what=what, action=action)
 
     def _feed(self, event: f.Event) -> None:
-        for action in self.floor.feed(event):
+        try:
+            actions = self.floor.feed(event)
+        except f.IllegalEvent as defect:  # ours; the call goes on, the tests do not forgive it
+            self.trouble("floor", str(defect), "degraded")
+            return
+        for action in actions:
             self._act(action)
 
     # --- what the floor wants done --------------------------------------------------------------------------
@@ -250,6 +261,8 @@ class Call:
         match action:
             case f.StartReply(generation, turn, text):
                 self._turn, self._question = turn, text
+                if self.history.turns[-1:] == (Turn("user", text),):  # typed: in the history already
+                    self._question = ""
                 self._emit("agent.thinking", turn=turn, generation=generation)
                 self._start(self._answer(generation, text))
             case f.Say(generation, text):
@@ -306,7 +319,7 @@ class Call:
     async def _answer(self, generation: int, text: str) -> None:
         """Words from the mind, sentence by sentence to the voice."""
         sentences = SentenceBuffer()
-        turns = self.history.with_user(text)
+        turns = self.history.with_user(self._question)
         try:
             async with contextlib.aclosing(self.mind.reply(turns)) as pieces:
                 async for piece in self.meter.outside("think", pieces):

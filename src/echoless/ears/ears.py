@@ -162,6 +162,10 @@ class Ears:
                 known = await self._recognise(wish)
                 self._results.append(known)
 
+    def forget(self) -> None:
+        """Whatever is under way is nobody's turn: something else took the floor."""
+        self._close()
+
     def press(self) -> None:
         """Push to talk: from now on the user speaks, whatever it sounds like."""
         self._pressed = True
