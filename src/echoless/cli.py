@@ -131,8 +131,9 @@ def replay(
 ) -> None:
     """Run a recorded microphone through today's code: where do its decisions differ?"""
     from echoless.replay import replay as again
+    from echoless.settings import load
 
-    raise typer.Exit(again(folder, as_json=json_))
+    raise typer.Exit(again(folder, load().settings, as_json=json_))
 
 
 @app.command()
