@@ -97,7 +97,7 @@ def test_fixed_costs_follow_the_table_and_the_length_of_the_sound():
             pass
         return first, now() - first
 
-    assert run_virtual(main()) == (pytest.approx(0.03 + 0.06), pytest.approx(0.07))
+    assert run_virtual(main()) == (pytest.approx(0.03 + 0.06), pytest.approx(0.052))
 
 
 def test_a_part_does_one_thing_at_a_time_and_different_parts_do_not_wait():

@@ -21,6 +21,7 @@ from echoless.rooms.cast import draw_voice, open_mind
 from echoless.rooms.line import RoomLine
 from echoless.rooms.scorer import Scores
 from echoless.rooms.script import Script, load
+from echoless.rooms.variants import vary
 from echoless.rooms.virtual import VirtualLoop, VirtualMeter, run_virtual
 from echoless.settings import load as load_settings
 
@@ -39,13 +40,14 @@ class Cost(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a script is to be rehearsed. `without` names guard layers that are switched off (see docs/rooms.md)."""
+    """How a script is to be rehearsed. `guard` and `without`: other ears for comparison, see `variants`."""
 
     seed: int = 0
     pace: Pace = Pace.fast
     cost: Cost = Cost.measured
     mind: str = "scripted"
     tts_model: str | None = None
+    guard: str = "own"
     without: Collection[str] = ()
 
 
@@ -68,7 +70,13 @@ def rehearse(script: Script, out: Path, plan: Plan | None = None, progress: Prog
     run = {
         "script": script.model_dump(mode="json"),
         "seed": plan.seed,
-        "plan": {"pace": plan.pace, "cost": plan.cost, "mind": plan.mind, "without": sorted(plan.without)},
+        "plan": {
+            "pace": plan.pace,
+            "cost": plan.cost,
+            "mind": plan.mind,
+            "guard": plan.guard,
+            "without": sorted(plan.without),
+        },
         **line.report(),
         "wall_seconds": round(took, 2),
         "cpu_seconds": round(cpu, 2),
@@ -96,10 +104,11 @@ async def _hold(script: Script, line: RoomLine, out: Path, plan: Plan) -> dict[s
         with ExitStack() as blocking:
             ears = house.open_ears(settings, meter, line)
             blocking.callback(ears.close)
-            _switch_off(ears, plan.without)
+            vary(ears, plan.guard, plan.without)
             troubles: list[tuple[str, str, str]] = []
             call = house.wire(settings, line, ears, mind, voice, meter, lambda *what: troubles.append(what))
             blocking.callback(call.speaker.close)
+            await line.open()
             _hurry(True)
             try:
                 await call.run()
@@ -119,12 +128,6 @@ def _meter(plan: Plan) -> Meter:
     if plan.pace == Pace.real:
         return LiveMeter()
     return VirtualMeter(plan.cost.value, local=("think",) if plan.mind == "scripted" else ())
-
-
-def _switch_off(ears: Any, layers: Collection[str]) -> None:
-    """For the ablation: take layers out of the guard. Raises ValueError for one that it does not have."""
-    if layers:
-        ears.guard.switch_off(layers)
 
 
 app = typer.Typer(add_completion=False)

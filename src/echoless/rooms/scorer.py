@@ -30,7 +30,7 @@ TOO_SOON = 10
 SPOKEN = 10
 """Frames of user's speech that explain a reply."""
 _DUCK = (9, CUT_PAUSE)
-_EDGE_DB, _ALIKE, _SILENCE = 18.0, 0.75, 2.5 / 32768
+_EDGE_DB, _ALIKE, _SILENCE = 12.0, 0.8, 2.5 / 32768
 _FADE, _SIDE = int(0.008 * RATE), 256
 _BANDS = np.unique(np.geomspace(2, 110, 20).astype(int))
 

@@ -1,0 +1,291 @@
+"""What a run of the suite says: tables in Markdown, everything in JSON, curves and the worst calls as pictures."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from rapidfuzz.distance import Levenshtein
+
+from echoless.frames import RATE, Samples
+from echoless.rooms.measures import Measure, failed, pool, rate, share
+from echoless.rooms.scorer import Scores
+from echoless.rooms.script import Script
+
+NOTICED = {-10: 0.99, 0: 0.99, 5: 0.98, 10: 0.97, 15: 0.93}
+"""The goal for phrases of 1 s and more, by echo level."""
+MEDIA = ("television", "music")
+WORST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a run."""
+
+    folder: Path
+    scores: Scores
+    words: list[dict[str, Any]]
+
+    @property
+    def family(self) -> str:
+        return str(self.scores.tags.get("family", "?"))
+
+    @property
+    def level(self) -> float:
+        return float(self.scores.tags.get("echo_db", 0))
+
+
+# --- words ----------------------------------------------------------------------------------------------------
+
+
+def plain_words(text: str) -> list[str]:
+    """Lower case, no punctuation, for counting errors."""
+    return re.sub(r"[^\w' ]+", " ", text.lower().replace("’", "'")).split()
+
+
+@lru_cache(maxsize=1)
+def _recogniser() -> Any:
+    from echoless.ears.choose import open_recogniser
+
+    return open_recogniser("moonshine", "en", "")
+
+
+def add_words(folder: Path, script: Script, seed: int) -> None:
+    """Write words.json: for each English talker whose words are known, the errors of what the call understood and of
+    what the same recogniser makes of the same voice in the same room without any echo.
+
+    The call's words are what its events say it understood; nothing else here reads them.
+    """
+    from echoless.rooms.acoustics import places
+    from echoless.rooms.talkers import prepare
+
+    scores = json.loads((folder / "scores.json").read_text())
+    said = [json.loads(line) for line in (folder / "events.jsonl").read_text("utf-8").splitlines()]
+    said = [event for event in said if event["event"] == "user.said"]
+    where = places(script.room, seed)
+    out = []
+    for one in scores["talkers"]:
+        talker = script.talkers[one["number"]]
+        if not talker.text or talker.language not in (None, "en") or one["kind"] not in ("turn", "interrupt", "quote"):
+            continue
+        truth = plain_words(talker.text)
+        heard = [event["text"] for event in said if one["begin"] < event["t"] < one["end"] + 3.0]
+        alone: Samples = prepare(talker, one["number"], script, where, seed).wet
+        clean = _recogniser().transcribe(alone[: 30 * RATE], "en").text
+        out.append(
+            {
+                "number": one["number"],
+                "kind": one["kind"],
+                "over_agent": one["over_agent"],
+                "words": len(truth),
+                "errors": Levenshtein.distance(truth, plain_words(" ".join(heard))),
+                "errors_without_echo": Levenshtein.distance(truth, plain_words(clean)),
+                "heard": " ".join(heard),
+            }
+        )
+    (folder / "words.json").write_text(json.dumps(out, indent=1, ensure_ascii=False) + "\n")
+
+
+def word_errors(calls: Iterable[Call]) -> tuple[float | None, float | None, int]:
+    """Word error rate of interrupting turns, the same without echo, and over how many words."""
+    cut_in = [w for c in calls for w in c.words if w["over_agent"] and w["kind"] == "interrupt"]
+    count = sum(w["words"] for w in cut_in)
+    if not count:
+        return None, None, 0
+    return sum(w["errors"] for w in cut_in) / count, sum(w["errors_without_echo"] for w in cut_in) / count, count
+
+
+# --- tables -----------------------------------------------------------------------------------------------------
+
+
+def read(folder: Path) -> list[Call]:
+    """All calls of a run that are done."""
+    from echoless.rooms.suite import load_scores
+
+    calls = []
+    for path, scores in load_scores(folder):
+        words = path / "words.json"
+        calls.append(Call(path, scores, json.loads(words.read_text()) if words.is_file() else []))
+    return calls
+
+
+def _figure(m: Measure) -> str:
+    if m.value is None:
+        return "-"
+    if m.unit == "share":
+        return f"{100 * m.value:.1f} % ({100 * (m.low or 0):.1f}-{100 * (m.high or 0):.1f}; {m.count:g} of {m.of:g})"
+    if m.unit == "share of speech":
+        return f"{100 * m.value:.2f} %"
+    if m.unit == "per hour":
+        return f"{m.value:.2f} ({m.low:.2f}-{m.high:.2f}; {m.count:g} in {m.of:.2f} h)"
+    return f"{m.value:.2f} s ({m.count:g})"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def _goals(runs: Mapping[str, list[Call]]) -> str:
+    pooled = {name: pool(c.scores for c in calls if c.family not in MEDIA) for name, calls in runs.items()}
+    first = next(iter(pooled.values()))
+    rows = []
+    for key, m in first.items():
+        rows.append([key, m.goal, *(_figure(figures[key]) for figures in pooled.values())])
+    errors = [word_errors(calls) for calls in runs.values()]
+    rows.append(
+        ["word errors of interruptions", "<= 1.5 x"]
+        + ["-" if e is None or b is None else f"{100 * e:.1f} % against {100 * b:.1f} % ({n})" for e, b, n in errors]
+    )
+    return _table(["measure", "goal", *runs], rows)
+
+
+def levels(calls: Sequence[Call]) -> dict[float, dict[str, Measure]]:
+    """Measures by echo level."""
+    return {
+        level: pool(c.scores for c in calls if c.level == level and c.family not in MEDIA)
+        for level in sorted({c.level for c in calls})
+    }
+
+
+def _by_level(calls: Sequence[Call]) -> str:
+    rows = []
+    for level, m in levels(calls).items():
+        goal = f"{100 * NOTICED[int(level)]:.0f} %" if int(level) in NOTICED else "-"
+        keys = ("noticed", "noticed_short", "self_answers", "self_interruptions", "stopped_p95")
+        rows.append([f"{level:+g} dB", goal, *(_figure(m[key]) for key in keys)])
+    head = ["echo", "goal", "noticed", "short ones", "self-answers an hour", "self-interruptions", "stopped p95"]
+    return _table(head, rows)
+
+
+def _by_family(calls: Sequence[Call]) -> str:
+    rows = []
+    for family in sorted({c.family for c in calls}):
+        m = pool(c.scores for c in calls if c.family == family)
+        keys = ("self_answers", "self_interruptions", "false_ducks", "noticed", "answered")
+        rows.append([family, *(_figure(m[key]) for key in keys)])
+    return _table(["family", "self-answers", "self-interruptions", "false ducks", "noticed", "answered"], rows)
+
+
+def badness(call: Call) -> tuple[int, int, int]:
+    """For finding the worst calls: self-answers first, then self-interruptions, then what else was missed."""
+    answers = sum(b["kind"] in ("self_answer", "unprompted") for b in call.scores.bursts)
+    return answers, len(call.scores.self_interruptions), len(failed(pool([call.scores])))
+
+
+def _worst(calls: Sequence[Call]) -> tuple[str, list[Call]]:
+    bad = sorted((c for c in calls if any(badness(c))), key=badness, reverse=True)
+    rows = [[c.folder.name, *(str(n) for n in badness(c)), ", ".join(failed(pool([c.scores])))] for c in bad[:15]]
+    return _table(["call", "self-answers", "self-interruptions", "missed", "which"], rows), bad
+
+
+# --- the whole ----------------------------------------------------------------------------------------------------
+
+
+def write(folders: Mapping[str, Path], out: Path) -> str:
+    """Write report.md, report.json and the pictures into `out`; the path of report.md. Raises ValueError."""
+    runs = {name: read(folder) for name, folder in folders.items()}
+    for name, calls in runs.items():
+        if not calls:
+            raise ValueError(f"nothing was rehearsed in {folders[name]}")
+    out.mkdir(parents=True, exist_ok=True)
+    main_name, main = next(iter(runs.items()))
+    hours = sum(c.scores.seconds for c in main) / 3600
+    worst, bad = _worst(main)
+    text = [
+        f"# Rehearsals: {len(main)} calls, {hours:.2f} simulated hours\n",
+        f"Made by `python -m echoless.rooms.suite`. Bounds are at 95 %. {_bound(main)}\n",
+        "## Goals (without television and music)\n",
+        _goals(runs),
+        f"## By echo level: {main_name}\n",
+        _by_level(main),
+        "![noticed interruptions and self-answers against echo level](curves.png)\n",
+        f"## By family: {main_name}\n",
+        _by_family(main),
+        f"## The worst calls: {main_name}\n",
+        worst if bad else "None missed anything.\n",
+    ]
+    text += [f"![{name}]({name})\n" for name in _draw_worst(bad, out)]
+    curves(runs, out / "curves.png")
+    (out / "report.md").write_text("\n".join(text))
+    (out / "report.json").write_text(json.dumps(_json(runs), indent=1) + "\n")
+    return str(out / "report.md")
+
+
+def _bound(calls: Sequence[Call]) -> str:
+    judged = [c for c in calls if c.family not in MEDIA]
+    hours = sum(c.scores.seconds for c in judged) / 3600
+    count = sum(b["kind"] == "self_answer" for c in judged for b in c.scores.bursts)
+    _, _, high = rate(count, hours)
+    return f"Self-answers: {count} in {hours:.2f} h, so under {high:.2f} an hour."
+
+
+def _json(runs: Mapping[str, list[Call]]) -> dict[str, Any]:
+    def figures(m: Mapping[str, Measure]) -> dict[str, Any]:
+        return {key: asdict(value) for key, value in m.items()}
+
+    return {
+        name: {
+            "calls": len(calls),
+            "hours": sum(c.scores.seconds for c in calls) / 3600,
+            "all": figures(pool(c.scores for c in calls if c.family not in MEDIA)),
+            "levels": {f"{level:g}": figures(m) for level, m in levels(calls).items()},
+            "families": {f: figures(pool(c.scores for c in calls if c.family == f)) for f in {c.family for c in calls}},
+            "word_errors": word_errors(calls),
+        }
+        for name, calls in runs.items()
+    }
+
+
+def curves(runs: Mapping[str, list[Call]], path: Path) -> None:
+    """Noticed interruptions and self-answers against echo level, a curve a run, with bounds."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for shift, (name, calls) in enumerate(runs.items()):
+        by_level = levels(calls)
+        at = [level + 0.25 * shift for level in by_level]
+        for axis, key, scale in ((left, "noticed", 100), (right, "self_answers", 1)):
+            known = [(x, m[key]) for x, m in zip(at, by_level.values(), strict=True) if m[key].value is not None]
+            xs = [x for x, _ in known]
+            ys = [scale * (m.value or 0) for _, m in known]
+            below = [y - scale * (m.low or 0) for y, (_, m) in zip(ys, known, strict=True)]
+            above = [scale * (m.high or 0) - y for y, (_, m) in zip(ys, known, strict=True)]
+            axis.errorbar(xs, ys, [below, above], marker="o", capsize=3, label=name)
+    left.plot(list(NOTICED), [100 * g for g in NOTICED.values()], "k_", markersize=14, label="goal")
+    left.set(xlabel="echo over user, dB", ylabel="interruptions noticed, %", ylim=(-3, 103))
+    right.set(xlabel="echo over user, dB", ylabel="self-answers an hour")
+    right.set_yscale("symlog", linthresh=1)
+    right.set_ylim(bottom=0)
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    left.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
+def _draw_worst(bad: Sequence[Call], out: Path) -> list[str]:
+    """Pictures of the worst calls whose sound was kept."""
+    names = []
+    for call in bad:
+        if len(names) == WORST:
+            break
+        if all((call.folder / f"{track}.wav").is_file() for track in ("mic", "speaker", "clean")):
+            from echoless.show import show
+
+            name = f"worst{len(names) + 1}.png"
+            try:
+                show(call.folder, out / name)
+            except Exception as wrong:  # a picture less is no reason to lose the report
+                print(f"{call.folder.name} could not be drawn: {wrong}")
+                continue
+            names.append(name)
+    return names
+
+
+__all__ = ["add_words", "read", "share", "write"]
