@@ -68,7 +68,7 @@ class Agent:
         ) as call:
             self.call = call
             try:
-                async with contextlib.aclosing(call.events()) as events:
+                async with contextlib.aclosing(call.events()) as events:  # type: ignore[type-var]
                     async for event in events:
                         self._hook(event)
                         yield event

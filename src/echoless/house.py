@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from echoless.catalogue import pulled
 from echoless.ears.choose import open_recogniser
 from echoless.ears.ears import Ears
 from echoless.ears.guard import EchoGuard
@@ -21,6 +22,13 @@ from echoless.lines.files import FileLine
 from echoless.meter import LiveMeter, Meter
 from echoless.mind.door import Mind
 from echoless.mind.history import History
+from echoless.mind.llama import SAMPLING, LlamaMind
+from echoless.mind.models import about, shipped
+from echoless.mind.prompt import SYSTEM
+from echoless.mind.reliable import ReliableMind
+from echoless.mind.scripted import FunctionMind
+from echoless.mind.server import LlamaServer
+from echoless.mind.wire import Endpoint
 from echoless.record import Recorder, forget_old
 from echoless.settings import Settings
 from echoless.talk import Call, Manners
@@ -112,40 +120,41 @@ async def open_mind(
 ) -> Mind:
     """The mind that the settings name; what it needs is closed with `stack`. Raises MindError."""
     if reply:
-        from echoless.mind.scripted import FunctionMind
-
         return FunctionMind(reply)
-    from echoless.mind.llama import SAMPLING, LlamaMind
-    from echoless.mind.prompt import SYSTEM
-    from echoless.mind.reliable import ReliableMind
-    from echoless.mind.server import LlamaServer
-
-    sampling = {**SAMPLING, "temperature": settings.temperature, "top_p": settings.top_p}
-    if settings.seed is not None:
-        sampling["seed"] = settings.seed
     system = settings.system_text or SYSTEM
-    server = None
+    server, path, where = None, None, settings.llm_url or ""
     if not settings.llm_url:
-        server = LlamaServer(model_path(settings.model), context=settings.context, threads=settings.threads, note=note)
+        path = model_path(settings.model)
+        server = LlamaServer(path, context=settings.context, threads=settings.threads, note=note)
         stack.push_async_callback(server.stop)
-        tell(f"loading {Path(settings.model).name}")
+        tell(f"loading {path.name}")
         await server.start()
-    where = settings.llm_url or (lambda: server.endpoint)
-    llama = LlamaMind(where, system=system, sampling=sampling, limit=settings.reply_tokens)
+    sampling = sampling_for(settings, path)
+    llama = LlamaMind(
+        server_endpoint(server) if server else where, system=system, sampling=sampling, limit=settings.reply_tokens
+    )
     stack.push_async_callback(llama.aclose)
     await llama.check()
     return ReliableMind(llama, server, note)
 
 
-def model_path(name: str) -> Path:
-    """The GGUF of a name: the model that ships with us, a pulled one, or a file."""
-    from echoless.mind.models import shipped
-    from echoless.catalogue import pulled
+def server_endpoint(server: LlamaServer) -> Callable[[], Endpoint]:
+    """Where a server of ours listens today: another port after a restart."""
+    return lambda: server.endpoint
 
-    if name.startswith("pocket"):
-        return shipped(name)
-    path = Path(name).expanduser()
-    return path if path.suffix or path.exists() else pulled(name) or path
+
+def sampling_for(settings: Settings, model: Path | None) -> dict[str, Any]:
+    """What goes into a request: what was set, else what the model's own JSON advises, else the defaults."""
+    advised = about(model).get("sampling", {}) if model else {}
+    chosen = {
+        name: getattr(settings, name) for name in ("temperature", "top_p", "seed") if name in settings.model_fields_set
+    }
+    return {**SAMPLING, **(advised if isinstance(advised, dict) else {}), **chosen}
+
+
+def model_path(name: str) -> Path:
+    """The GGUF of a name: one that ships with us, a pulled one, or a file. Raises MindError where ours is missing."""
+    return shipped(name) or pulled(name) or Path(name).expanduser()
 
 
 def wire(settings: Settings, line: Line, ears: Ears, mind: Mind, voice: Voice, meter: Meter, note: Trouble) -> Call:

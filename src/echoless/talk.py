@@ -66,6 +66,9 @@ class Call:
         self.seconds = 0.0
         """Audio time."""
         self.microphone_level = 0.0
+        """Peak of the last block that came in, linear."""
+        self.loudspeaker_level = 0.0
+        """Peak of the last block that went out, linear."""
         self.loudspeaker_level = 0.0
         self._recorder = recorder
         self._listeners: list[Callable[[Event], None]] = []
@@ -162,6 +165,7 @@ class Call:
             agent = h.Agent(self.floor.agent_holds, self.floor.state is not State.THINKING, self._played)
             clean, heard = self.ears.hear(block, agent)
             self.seconds = (block.index + 1) * BLOCK_SECONDS
+            self.loudspeaker_level = float(abs(out).max())
             self.microphone_level = float(abs(block.microphone).max())
             self.loudspeaker_level = float(abs(out).max())
             if self._recorder:
@@ -321,7 +325,7 @@ class Call:
         sentences = SentenceBuffer()
         turns = self.history.with_user(self._question)
         try:
-            async with contextlib.aclosing(self.mind.reply(turns)) as pieces:
+            async with contextlib.aclosing(self.mind.reply(turns)) as pieces:  # type: ignore[type-var]
                 async for piece in self.meter.outside("think", pieces):
                     for sentence in sentences.feed(piece):
                         await self.speaker.say(generation, sentence.text)
