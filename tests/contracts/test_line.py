@@ -60,7 +60,7 @@ async def line(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         made = {"scripted": scripted, "files": files}[kind](tmp_path, int(rate) * 1000)
     await made.open()
     if kind == "soundcard":  # PulseAudio takes a moment until its time stamps mean something
-        for _ in range(75):
+        for _ in range(60):
             await made.exchange(silence(made))
     yield made
     await made.aclose()

@@ -103,12 +103,12 @@ async def test_music_of_another_program_comes_before_its_echo(card: virtual_card
     soundfile.write(tmp_path / "music.wav", np.tile(noise(100, 0.1, 5), 7), RATE)
     line = SoundCardLine()
     await line.open()
-    await run(line, silence(line, 2.5))
-    t = np.arange(2 * RATE) / RATE
+    await run(line, silence(line, 1.5))
+    t = np.arange(3 * RATE // 2) / RATE
     speech = (0.2 * np.sin(2 * np.pi * (300 + 600 * t) * t)).astype(np.float32)
     await run(line, speech)
     player = card.play(tmp_path / "music.wav", sink="spk", wait=False)
-    await run(line, silence(line, 2.0))
+    await run(line, silence(line, 1.0))
     alone = await run(line, silence(line, 1.5))
     both = await run(line, speech)
     player.terminate()

@@ -70,13 +70,13 @@ async def test_echo_comes_after_its_reference_and_stands_still(card: virtual_car
     card.loop(20)
     line = SoundCardLine()
     await line.open()
-    await run(line, silence(line, 2.5))
+    await run(line, silence(line, 1.5))
     rng = np.random.default_rng(2)
-    sound = (0.2 * rng.standard_normal(int(3 * line.traits.rate))).astype(np.float32)
+    sound = (0.2 * rng.standard_normal(int(2.5 * line.traits.rate))).astype(np.float32)
     blocks = await run(line, sound)
     health = line.health
     await line.aclose()
-    delays = [echo_delay(blocks, start) for start in (0.6, 1.1, 1.6, 2.1, 2.6)]
+    delays = [echo_delay(blocks, start) for start in (0.5, 0.9, 1.3, 1.7, 2.1)]
     assert 0.010 < np.median(delays) < 0.4
     assert min(delays) > 0
     assert [b.index for b in blocks] == list(range(blocks[0].index, blocks[0].index + len(blocks)))
@@ -98,10 +98,10 @@ async def test_the_user_is_heard_and_the_agent_is_played(card: virtual_card.Virt
         player.wait()
     await line.aclose()
     heard = microphone(blocks)
-    assert np.argmax(np.abs(np.fft.rfft(heard))) / len(heard) * RATE == pytest.approx(700, abs=2)
-    assert np.sqrt(np.mean(heard[RATE : RATE + 4000] ** 2)) == pytest.approx(0.5 / 2**0.5, rel=0.05)
+    assert np.argmax(np.abs(np.fft.rfft(heard))) / len(heard) * RATE == pytest.approx(700, abs=15)
+    assert np.abs(heard).max() == pytest.approx(0.5, rel=0.1)
     played, rate = soundfile.read(tmp_path / "agent.wav")
-    assert np.argmax(np.abs(np.fft.rfft(played))) / len(played) * rate == pytest.approx(1300, abs=2)
+    assert np.argmax(np.abs(np.fft.rfft(played))) / len(played) * rate == pytest.approx(1300, abs=15)
     assert np.abs(played).max() == pytest.approx(0.3, rel=0.05)
 
 
@@ -110,7 +110,7 @@ async def test_flush_takes_back_what_the_card_has_not_played(card: virtual_card.
     card.loop(20)
     line = SoundCardLine()
     await line.open()
-    await run(line, silence(line, 2.5))
+    await run(line, silence(line, 1.5))
     t = np.arange(line.traits.rate) / line.traits.rate
     blocks = await run(line, (0.3 * np.sin(2 * np.pi * 1000 * t)).astype(np.float32))
     dropped = line.flush()
@@ -141,7 +141,7 @@ async def test_a_card_that_goes_is_waited_for(card: virtual_card.VirtualCard, ho
     off, on = ("suspend-sink", "spk", "1"), ("suspend-sink", "spk", "0")
     plugging = asyncio.create_task(plug())
     await asyncio.to_thread(card.stop if how == "server" else card.pactl, *(() if how == "server" else off))
-    after = await asyncio.wait_for(run(line, silence(line, 4.0)), 60)
+    after = await asyncio.wait_for(run(line, silence(line, 2.5)), 60)
     await plugging
     health = line.health
     await line.aclose()

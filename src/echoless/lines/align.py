@@ -108,32 +108,36 @@ class ReferenceReader:
         self.heard, self.played = ClockLine(rate), ClockLine(rate)
         self.position: float | None = None
         self.jumps = 0
-        self._wrong = 0
+        self._wrong = self._off = 0
         self._steering = False
 
-    def read(self, history: Ring, start: int, count: int) -> Samples:
-        """float32 `(count,)`: the reference for the microphone's samples from `start` on."""
+    def read(self, history: Ring, start: int, count: int, others: bool = False) -> Samples:
+        """float32 `(count,)`: the reference for the microphone's samples from `start` on.
+
+        `others`: more than `history` is heard now (other programs), so that its silence hides no jump.
+        """
         if self._same_clock:
             return history.read(start, count)
         if not (self.heard.known and self.played.known):
             return history.read(history.written - count, count)
         want = self.played.position_at(self.heard.time_at(start) + EARLY)
-        at, step = self._follow(history, want, count)
+        at, step = self._follow(history, want, count, others)
         self.position = at + count * step
         if step == 1.0 and at == int(at):
             return history.read(int(at), count)
         return _interpolate(history, at + step * np.arange(count))
 
-    def _follow(self, history: Ring, want: float, count: int) -> tuple[float, float]:
+    def _follow(self, history: Ring, want: float, count: int, others: bool) -> tuple[float, float]:
         """Where to read from, and how far to go on for each sample."""
         at = self.position
         newest = history.written - count - 4  # the future is not known
         want = min(want, newest - (0.0 if at is None else EARLY * self._rate))
         error = 0.0 if at is None else (want - at) / self._rate
         self._wrong = self._wrong + 1 if error > 0.9 * EARLY or error < -_WILD else 0
-        free = abs(error) > _WRONG and at is not None and self._quiet(history, at, want, count)
+        self._off = self._off + 1 if abs(error) > _WRONG else 0
+        free = self._off > 30 and at is not None and not others and self._quiet(history, at, want, count)
         if at is None or at > newest or self._wrong > 12 or free:
-            self._wrong, self._steering = 0, False
+            self._wrong, self._off, self._steering = 0, 0, False
             self.jumps += at is not None
             return float(round(want)), 1.0
         self._steering = abs(error) > (_WRONG / 5 if self._steering else _WRONG)

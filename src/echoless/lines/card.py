@@ -141,7 +141,8 @@ class Card:
             self.reader.heard.observe(self.capture.mark)
         if self.playback.mark is not None:
             self.reader.played.observe(self.playback.mark)
-        played = self.reader.read(self.playback.history, start, self.block)
+        others = self._monitor is not None and self._monitor.present
+        played = self.reader.read(self.playback.history, start, self.block, others)
         if self._monitor is not None and self.reader.position is not None:
             begin = self.reader.position - self.block
             played = self._monitor.join(played, begin, self.playback.history, self.reader.played)

@@ -22,6 +22,8 @@ _WINDOW = 0.5
 """Seconds of our own sound that its place in the monitor is found by, as often."""
 _ASTRAY = 0.08
 """Seconds that the time stamps may be wrong by."""
+_WANDER, _PATIENCE = 0.008, 180
+"""Seconds that they may wander, and how many readings of more they need to be believed."""
 _HOLD = 5.0
 """Seconds that other sound counts as present after it was last heard."""
 
@@ -45,6 +47,8 @@ class Monitor:
         self.shift: int | None = None
         """Place of our own sample 0 in the monitor, once it was found by ear."""
         self.gain = 1.0
+        self._held: int | None = None
+        self._off = 0
         self._next_look = 0
         self._heard_until = -1
 
@@ -60,7 +64,7 @@ class Monitor:
 
     def lost_its_place(self) -> None:
         """Our samples are counted anew (a flush): find them again."""
-        self.shift = None
+        self.shift = self._held = None
 
     def join(self, own: Samples, start: float, history: Ring, played: ClockLine) -> Samples:
         """`own` (float32, read from `history` at `start`) with the other sound of the same moment added."""
@@ -88,12 +92,19 @@ class Monitor:
         return own + other / max(self.gain, 0.05)
 
     def _place(self, position: float, played: ClockLine) -> int | None:
-        """Where our own sample `position` is in the monitor."""
+        """Where our own sample `position` is in the monitor: as found by ear, else by the time stamps.
+
+        Those wander; the place stands still until they have been far off it for a second.
+        """
         if self.shift is not None:
             return round(position) + self.shift
         if not (played.known and self._clock.known):
             return None
-        return round(self._clock.position_at(played.time_at(position)))
+        told = self._clock.position_at(played.time_at(position)) - position
+        if self._held is None or self._off > _PATIENCE:
+            self._held, self._off = round(told), 0
+        self._off = self._off + 1 if abs(told - self._held) > _WANDER * self._rate else 0
+        return round(position) + self._held
 
     def _look(self, start: int, history: Ring, played: ClockLine) -> None:
         """Find the last half second of our own sound in the monitor, if there was any."""

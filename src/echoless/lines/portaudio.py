@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import subprocess
 import sys
@@ -24,6 +26,7 @@ def library() -> ModuleType:
     """The `sounddevice` module. Raises LineError where PortAudio is missing or cannot be loaded safely."""
     if sys.platform.startswith("linux"):
         _try_it_outside()
+        _hush_alsa()
     try:
         with quiet():
             import sounddevice
@@ -44,6 +47,17 @@ def _try_it_outside() -> None:
         return
     if code < 0:
         raise LineError(f"The sound system crashes when asked for its devices (signal {-code}): mend ~/.asoundrc.")
+
+
+def _hush_alsa() -> None:
+    """ALSA reports each underrun on standard error, amid the captions; we count them ourselves.
+
+    Its error handler becomes a C function that does nothing with what it is given: one of Python's could be called
+    when Python has gone.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        nothing = ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p)
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(nothing)
 
 
 @contextmanager
