@@ -1,0 +1,106 @@
+"""Put a finished model beside its card: pocket-en.gguf, pocket-en.json (for programs), pocket-en.md (for people).
+
+    python -m echoless.workshop.mind.card MODEL.gguf --to src/echoless/mind/models
+
+Replies are judged by reading. The verdicts lie in recipes/NAME.verdicts.txt, a line each: `+` (fluent and on topic, or
+honest) or `-`, then the reply as it was judged. A reply that nobody has judged yet is shown with `?` and counted as
+not good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from echoless.workshop.mind.judge import Reply, counts, replies
+from echoless.workshop.mind.lines import Lines
+from echoless.workshop.mind.recipe import HERE, Recipe, load_recipe
+
+SYSTEM = (
+    "You are a friendly companion in a spoken conversation. Answer in one to three short sentences, the way people "
+    "talk: no lists, no markup, no emoji. Answer in the language that the user speaks."
+)
+
+
+def read_verdicts(path: Path) -> dict[str, str]:
+    """Judged replies and their marks."""
+    rows = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {row[2:].strip(): row[0] for row in rows if row[:2] in ("+ ", "- ")}
+
+
+def judged_table(judged: list[Reply], verdicts: dict[str, str]) -> tuple[str, int]:
+    """The markdown table of all replies with their verdicts, and how many are good."""
+    marks = [verdicts.get(one.text, "?") if one.ended else "-" for one in judged]
+    rows = [
+        f"| {n} | {' / '.join(one.opening)} | {one.text} | {mark} |"
+        for n, (one, mark) in enumerate(zip(judged, marks, strict=True), 1)
+    ]
+    return "\n".join(["| | said | answered | |", "|---|---|---|---|", *rows]), marks.count("+")
+
+
+def facts(recipe: Recipe, digest: str, model: Path, good: int, of: int) -> dict[str, object]:
+    """What a program wants to know of the model."""
+    return {
+        "name": recipe.name,
+        "title": recipe.title,
+        "file": f"{recipe.name}.gguf",
+        "language": recipe.language,
+        "licence": recipe.licence,
+        "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
+        "bytes": model.stat().st_size,
+        "context": recipe.model.context,
+        "sampling": recipe.sampling,
+        "recipe_sha256": digest,
+        "judged": {"good": good, "of": of},
+    }
+
+
+def card(recipe: Recipe, about: dict[str, object], lines: Lines, judged: list[Reply], table: str) -> str:
+    """The card as markdown: the hand-written text of recipes/NAME.card.md with today's figures filled in."""
+    nodes = lines.walk()
+    figures = {
+        "good": str(about["judged"]["good"]),  # type: ignore[index]
+        "of": str(len(judged)),
+        "megabytes": f"{int(str(about['bytes'])) / 1e6:.1f}",
+        "sha256": str(about["sha256"]),
+        "recipe_sha256": str(about["recipe_sha256"])[:16],
+        "nodes": f"{len(nodes):,}",
+        "patterns": f"{sum(len(node.users) for node in nodes):,}",
+        "pairs": f"{sum(len(node.users) * len(node.replies) for node in nodes):,}",
+        "variants": f"{sum(lines.variants(text) for node in nodes for text in node.users):,}",
+        "sampling": ", ".join(f"{key} {value}" for key, value in recipe.sampling.items()),
+        "counts": counts(judged),
+        "table": table,
+    }
+    text = (HERE / "recipes" / f"{recipe.name}.card.md").read_text(encoding="utf-8")
+    for key, value in figures.items():
+        text = text.replace(f"{{{key}}}", value)
+    return text
+
+
+def main() -> None:
+    """The command line of this module."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("model", type=Path)
+    ask.add_argument("--recipe", type=Path, default=HERE / "recipes" / "pocket-en.toml")
+    ask.add_argument("--to", type=Path, required=True)
+    given = ask.parse_args()
+    recipe, digest = load_recipe(given.recipe)
+    judged = asyncio.run(replies(given.model, recipe, HERE / recipe.openings, SYSTEM, seed=1))
+    table, good = judged_table(judged, read_verdicts(given.recipe.with_suffix(".verdicts.txt")))
+    about = facts(recipe, digest, given.model, good, len(judged))
+    given.to.mkdir(parents=True, exist_ok=True)
+    goal = given.to / f"{recipe.name}.gguf"
+    if given.model.resolve() != goal.resolve():
+        shutil.copyfile(given.model, goal)
+    goal.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    goal.with_suffix(".md").write_text(card(recipe, about, Lines(HERE / recipe.lines), judged, table), encoding="utf-8")
+    print(f"{goal}: {good} of {len(judged)} judged good; {counts(judged)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""A recipe: one TOML file that says everything a pocket model is made from, but for the lines and corpora."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from echoless.workshop.mind.corpora import Corpus, load_corpus
+from echoless.workshop.mind.dialogue import Dialogue
+
+HERE = Path(__file__).parent
+
+
+class RecipeError(Exception):
+    """The recipe cannot be used. One line that says what to do."""
+
+
+class Strict(BaseModel):
+    """A part of a recipe: unknown keys are an error, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelPart(Strict):
+    """Sizes, as model.Shape."""
+
+    vocab: int
+    layers: int
+    width: int
+    heads: int
+    hidden: int
+    context: int
+
+
+class Stage(Strict):
+    """One stretch of training. `mix` gives each source's share of dialogues; `rows` of `length` tokens make a step."""
+
+    name: str
+    steps: int
+    rows: int
+    length: int
+    rate: float
+    final_rate: float
+    warmup: int
+    dropout: float
+    weight_decay: float
+    user_weight: float
+    most_turns: int
+    mix: dict[str, float]
+
+
+class Recipe(Strict):
+    """The whole file."""
+
+    name: str
+    title: str
+    language: str
+    seed: int
+    licence: str
+    hold_out: int
+    lines: str
+    openings: str
+    sampling: dict[str, float | int]
+    model: ModelPart
+    stages: list[Stage]
+
+
+def load_recipe(path: Path) -> tuple[Recipe, str]:
+    """The recipe and the sha256 of its file. Raises RecipeError."""
+    try:
+        raw = path.read_bytes()
+        return Recipe.model_validate(tomllib.loads(raw.decode())), hashlib.sha256(raw).hexdigest()
+    except OSError as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from None
+    except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def sources(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
+    """Everything the stages draw from, by name: corpora, and `own`, the lines written for the model."""
+    names = {name for stage in stages for name in stage.mix}
+    found: dict[str, Any] = {name: load_corpus(name, recipe.hold_out)[0] for name in sorted(names - {"own"})}
+    if "own" in names:
+        from echoless.workshop.mind.talks import OwnTalks
+
+        found["own"] = OwnTalks(HERE / recipe.lines)
+    return found
+
+
+def draw(found: dict[str, Corpus], stage: Stage, rng: Any) -> Dialogue:
+    """One dialogue from the stage's mix."""
+    names = list(stage.mix)
+    name = rng.choices(names, [stage.mix[n] for n in names])[0]
+    return found[name].sample(rng, stage.most_turns)

@@ -1,0 +1,144 @@
+"""The hand-written lines, and the check that keeps the judged openings out of them."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from echoless.workshop.mind.lines import Lines, LinesError, alternatives, articles, plural
+from echoless.workshop.mind.nearness import Nearness, plain, read_openings
+from echoless.workshop.mind.recipe import HERE, load_recipe
+from echoless.workshop.mind.talks import OwnTalks
+
+ENGLISH = HERE / "lines" / "en"
+OPENINGS = HERE / "openings" / "en.txt"
+
+
+@pytest.fixture(scope="module")
+def talks() -> OwnTalks:
+    return OwnTalks(ENGLISH)
+
+
+def write_lines(folder: Path, text: str, slots: str = "food: apple, pie") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "slots.txt").write_text(slots)
+    (folder / "systems.txt").write_text("Be kind.")
+    (folder / "talk.txt").write_text(text)
+    return folder
+
+
+def test_there_are_fifty_openings_and_no_two_are_near_each_other() -> None:
+    openings = read_openings(OPENINGS)
+    assert len(openings) == 50
+    turns = [turn for opening in openings for turn in opening]
+    for number, turn in enumerate(turns):
+        assert not Nearness([(other,) for other in turns[:number]])(turn), turn
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("what kind of music do you enjoy", True),
+        ("Hey, um, what kind of music do you enjoy?", True),
+        ("What kind of musics do you enjoy", True),
+        ("Do you enjoy what kind of music", True),
+        ("stop talking", True),
+        ("What kind of books do you read?", False),
+        ("stop", False),
+        ("I love Italian food.", False),
+    ],
+)
+def test_near_copies_are_found_and_others_are_not(text: str, near: bool) -> None:
+    assert bool(Nearness(read_openings(OPENINGS))(text)) is near
+
+
+def test_plain_opens_contractions_and_drops_empty_words() -> None:
+    assert plain("Hey, I'm SO tired!") == "i am tired"
+    assert plain("Okay, so?") == "okay so"
+
+
+def test_no_line_that_is_drawn_is_near_an_opening(talks: OwnTalks) -> None:
+    near = Nearness(read_openings(OPENINGS))
+    for seed in range(1500):
+        dialogue = talks.sample(random.Random(seed), 12)
+        assert not [text for role, text in dialogue.turns if role == "user" and near(plain(text))], seed
+
+
+def test_a_line_that_copies_an_opening_is_refused(tmp_path: Path) -> None:
+    folder = write_lines(tmp_path / "en", "> what kind of music do you enjoy\n< Jazz, I think.\n")
+    talks = OwnTalks(folder, OPENINGS)
+    with pytest.raises(ValueError, match="near an opening"):
+        for seed in range(20):
+            talks.sample(random.Random(seed), 4)
+
+
+def test_there_are_enough_lines_and_replies_can_be_spoken(talks: OwnTalks) -> None:
+    nodes = talks.lines.walk()
+    assert sum(len(node.users) * len(node.replies) for node in nodes) > 1500
+    for node in nodes:
+        for reply in node.replies:
+            assert len(reply.split()) <= 30, reply
+            assert not re.search(r"[*#`_<>|{}]", reply), reply
+
+
+def test_dialogues_are_whole(talks: OwnTalks) -> None:
+    for seed in range(1500):
+        turns = talks.sample(random.Random(seed), 12).turns
+        assert turns[-1][0] == "assistant"
+        for role, text in turns:
+            assert text == text.strip() and text, turns
+            assert not re.search(r"[\[\]{}|]|\?\w", text), text
+            assert len(text.split()) < (60 if role == "system" else 40), text
+
+
+def test_the_same_seed_draws_the_same_dialogue(talks: OwnTalks) -> None:
+    assert talks.sample(random.Random("20 own 7"), 8) == OwnTalks(ENGLISH).sample(random.Random("20 own 7"), 8)
+
+
+def test_users_are_written_with_and_without_capitals_and_stops(talks: OwnTalks) -> None:
+    said = [t for seed in range(300) for role, t in talks.sample(random.Random(seed), 4).turns if role == "user"]
+    bare = sum(text == text.lower() and text[-1] not in ".!?" for text in said)
+    assert 0.3 < bare / len(said) < 0.7
+
+
+def test_a_filler_is_the_same_in_the_line_and_its_answer(tmp_path: Path) -> None:
+    folder = write_lines(tmp_path / "en", "> i like [food]\n< [Food] it is, not [food2].\n", "food: apple, pie, rice")
+    lines = Lines(folder)
+    for seed in range(30):
+        rng, bound = random.Random(seed), dict[str, str]()
+        user = lines.expand(lines.nodes[0].users[0], rng, bound)
+        assert lines.expand(lines.nodes[0].replies[0], rng, bound).startswith(user.split()[-1].capitalize())
+        assert bound["food"] != bound["food2"]
+
+
+def test_follow_ups_hang_on_the_reply_above(tmp_path: Path) -> None:
+    text = "? day\n: How was it?\n> good | {very|so} good\n< Fine.\n== x\n> hi\n< Hello! ?day\n>> bye\n<< See you.\n"
+    lines = Lines(write_lines(tmp_path / "en", text))
+    assert [node.users for node in lines.nodes] == [["hi"]]
+    assert lines.nodes[0].after[0].replies == ["See you."]
+    assert lines.questions["day"].after[0].users == ["good", "{very|so} good"]
+    assert lines.variants("{very|so} [food]") == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["> hi\n", "<< Hello.\n", "> hi\n< I like [cars].\n", "> hi\n< Hello. ?nobody\n", ">> deep\n< Hello.\n", "what\n"],
+)
+def test_broken_lines_are_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(LinesError):
+        Lines(write_lines(tmp_path / "en", text))
+
+
+def test_small_grammar() -> None:
+    assert alternatives("a {b|c} | d") == ["a {b|c}", "d"]
+    assert articles("a apple and an pear and a unicorn") == "an apple and a pear and a unicorn"
+    assert [plural(word) for word in ("fox", "cat", "puppy", "mouse")] == ["foxes", "cats", "puppies", "mice"]
+
+
+def test_the_recipe_reads_and_its_rows_fit_q8_0() -> None:
+    recipe, digest = load_recipe(HERE / "recipes" / "pocket-en.toml")
+    assert len(digest) == 64
+    assert recipe.model.width % 32 == recipe.model.hidden % 32 == recipe.model.width % recipe.model.heads == 0

@@ -1,0 +1,138 @@
+"""Training and exporting, on models of a few thousand weights. Needs torch, tokenizers and gguf: skipped without."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+for needed in ("torch", "tokenizers", "gguf"):
+    pytest.importorskip(needed, reason=f"{needed} is not installed: it belongs to the extra echoless[mind]")
+
+import torch  # noqa: E402
+
+from echoless.workshop.mind import train as training  # noqa: E402
+from echoless.workshop.mind.dialogue import Dialogue  # noqa: E402
+from echoless.workshop.mind.export import export  # noqa: E402
+from echoless.workshop.mind.model import Llama, Shape  # noqa: E402
+from echoless.workshop.mind.served import serve  # noqa: E402
+from echoless.workshop.mind.template import END, START, prompt  # noqa: E402
+from echoless.workshop.mind.verify import AWKWARD, compare_tokenizers, strings  # noqa: E402
+from echoless.workshop.mind.vocab import encode, load_vocab, train_vocab  # noqa: E402
+
+TEXTS = ["hello there, how are you", "I'm fine, thank you", "what a nice day it is", "tell me about the weather"] * 5
+RECIPE = """
+name = "tiny"
+title = "Tiny"
+language = "en"
+seed = 3
+licence = "Apache-2.0"
+hold_out = 0
+lines = "lines/en"
+openings = "openings/en.txt"
+[sampling]
+temperature = 0.5
+n_predict = 20
+[model]
+vocab = 300
+layers = 2
+width = 64
+heads = 2
+hidden = 96
+context = 256
+[[stages]]
+name = "own"
+steps = 6
+rows = 2
+length = 64
+rate = 1e-3
+final_rate = 1e-4
+warmup = 2
+dropout = 0.1
+weight_decay = 0.1
+user_weight = 0.1
+most_turns = 4
+mix = { own = 1.0 }
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    out = tmp_path / "run"
+    out.mkdir()
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    train_vocab(TEXTS, 300).save(str(out / "tokenizer.json"))
+    return out
+
+
+def losses(out: Path) -> dict[int, str]:
+    rows = (line.split(",") for line in (out / "loss.csv").read_text().splitlines())
+    return {int(step): loss for _, step, loss, _ in rows}
+
+
+def test_a_killed_run_goes_on_with_the_same_loss_curve(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = run.parent / "tiny.toml"
+    training.train(recipe, run)
+    whole = losses(run)
+    assert sorted(whole) == [1, 2, 3, 4, 5, 6]
+    again = run.parent / "again"
+    again.mkdir()
+    (again / "tokenizer.json").write_bytes((run / "tokenizer.json").read_bytes())
+    monkeypatch.setattr(training, "SAVE_EVERY", 2)
+    real = training.batch
+
+    def killed(recipe: object, stage: object, step: int, *rest: object) -> object:
+        if step == 3:
+            raise KeyboardInterrupt
+        return real(recipe, stage, step, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "batch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(recipe, again)
+    monkeypatch.setattr(training, "batch", real)
+    training.train(recipe, again)
+    assert losses(again) == whole
+
+
+def test_only_what_the_agent_says_is_learnt_in_full(run: Path) -> None:
+    vocab = load_vocab(run / "tokenizer.json")
+    talk = Dialogue(
+        (("system", "be"), ("user", "hello"), ("assistant", "I'm"), ("user", "day"), ("assistant", "x")),
+        muted=frozenset({2}),
+    )
+    ids, weights = encode(vocab, talk, 0.1)
+    learnt = [vocab.id_to_token(token) for token, weight in zip(ids, weights, strict=True) if weight == 1.0]
+    assert learnt == ["x", END] and set(weights) == {0.0, 0.1, 1.0}
+    assert ids[0] == vocab.token_to_id(START)
+    assert vocab.decode(ids, skip_special_tokens=False).replace(" ", "").endswith("<|assistant|>x<|end|>")
+
+
+def test_dialogues_in_one_row_do_not_see_each_other() -> None:
+    torch.manual_seed(0)
+    model = Llama(Shape(50, layers=1, width=64, heads=2, hidden=64, context=32)).eval()
+    first, second = torch.randint(0, 50, (2, 8))
+    owner = torch.tensor([0] * 8 + [1] * 8)
+    mask = ((owner[:, None] == owner) & torch.ones(16, 16).tril().bool())[None, None]
+    together = model(torch.cat((first, second))[None], mask)[0, 8:]
+    assert torch.allclose(together, model(second[None])[0], atol=1e-4)
+
+
+async def test_a_random_model_writes_the_same_tokens_in_llama_cpp(run: Path) -> None:
+    torch.manual_seed(5)
+    raw = training.load_recipe(run.parent / "tiny.toml")[0]
+    (run / "recipe.json").write_text(json.dumps({"sha256": "", **raw.model_dump()}))
+    model = Llama(Shape(**raw.model.model_dump())).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(4.0 if weight.dim() == 2 else 1.0)  # wide enough apart that no two logits tie
+    torch.save({"model": model.state_dict()}, run / "own.pt")
+    vocab = load_vocab(run / "tokenizer.json")
+    async with serve(export(run, "own", "f32", run / "tiny.gguf"), 256) as served:
+        assert await compare_tokenizers(served, run, [*AWKWARD, *strings(2, 60)]) == []
+        for text in TEXTS[:4]:
+            asked = prompt([("user", text)])
+            ids = [vocab.token_to_id(START), *vocab.encode(asked, add_special_tokens=False).ids]
+            ours = model.continue_greedily(ids, 20, vocab.token_to_id(END))
+            answer = await served.complete(asked, temperature=0, n_predict=20, return_tokens=True)
+            assert [token for token in answer["tokens"] if token != vocab.token_to_id(END)] == ours
