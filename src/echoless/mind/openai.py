@@ -64,8 +64,8 @@ class OpenAIMind:
             if not self._model and not known.get("id"):
                 raise MindError(f"the server at {self._wire.endpoint.url} offers no model: name one")
             self._model = self._model or str(known["id"])
-            meta = known.get("meta") if isinstance(known.get("meta"), dict) else {}
-            told = known.get("max_model_len") or meta.get("n_ctx")  # vLLM; llama.cpp
+            meta = known.get("meta")
+            told = known.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
             self._context = self._context or (told if isinstance(told, int) else CONTEXT)
         return self.traits
 
