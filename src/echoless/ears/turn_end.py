@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from echoless.ears.backchannel import only_filler
+from echoless.ears.backchannel import Said, kind, only_filler
 from echoless.ears.complete_words import complete
 from echoless.ears.door import TurnEnd
 from echoless.ears.words import tokens
@@ -80,6 +80,8 @@ def completeness(text: str) -> float:
         return 0.5
     if only_filler(text) or text.rstrip().endswith(("...", "…", "-", "—")):
         return 0.05
+    if kind(text) in (Said.BACKCHANNEL, Said.STOP):  # "yes", "no": whole turns, though sentences begin so too
+        return 0.75
     return complete(text)
 
 
@@ -89,7 +91,7 @@ def fused(sound: float, text: str) -> float:
 
 
 def _odds(p: float) -> float:
-    p = min(max(p, 0.01), 0.99)
+    p = min(max(p, 0.01), 0.99) if math.isfinite(p) else 0.5
     return math.log(p / (1.0 - p))
 
 
@@ -98,7 +100,10 @@ def _logistic(x: float) -> float:
 
 
 def open_turn_end() -> TurnEnd:
-    """The best `TurnEnd` that is installed: Smart Turn with words, or words alone. Needs no network."""
-    from echoless.ears import smart_turn
+    """The best `TurnEnd` that is installed: Smart Turn with words, or words alone. Needs no network, never fails."""
+    from echoless.ears.smart_turn import SmartTurn, SmartTurnError
 
-    return smart_turn.SmartTurn() if smart_turn.path() else WordsOnly()
+    try:
+        return SmartTurn()
+    except SmartTurnError:
+        return WordsOnly()

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import builtins
+from importlib.metadata import EntryPoint
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from echoless.ears import choose
+from echoless.ears.choose import GROUP, open_recogniser, recognisers
+from echoless.ears.door import RecogniserError
+from echoless.ears.recognisers.fake import FakeRecogniser
+from echoless.frames import RATE
+
+SOUND = np.full(RATE, 0.1, np.float32)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(RecogniserError, match=r"no recogniser 'nope'.*moonshine.*whisper"):
+        open_recogniser("nope")
+
+
+def test_moonshine_says_which_engines_know_other_languages() -> None:
+    with pytest.raises(RecogniserError, match=r"English only.*whisper"):
+        open_recogniser("moonshine", "zh")
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "command"),
+    [
+        ("whisper", "faster_whisper", "pip install 'echoless[whisper]'"),
+        ("sherpa", "sherpa_onnx", "pip install 'echoless[sherpa]'"),
+        ("realtimestt", "RealtimeSTT", "pip install 'echoless[realtimestt]'"),
+        ("moonshine", "moonshine_voice", "pip install moonshine-voice==0.0.73"),
+    ],
+)
+def test_a_missing_extra_is_one_line_with_the_command(
+    name: str, package: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def without(module: str, *rest: Any, **more: Any) -> ModuleType:
+        if module.split(".")[0] == package:
+            raise ModuleNotFoundError(f"No module named {package!r}")
+        return real(module, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(RecogniserError) as caught:
+        open_recogniser(name, "en", "moonshine" if name == "realtimestt" else "model")
+    assert command in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_another_packages_recogniser_is_opened_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plug-in is: a function (language, model) in the entry point group."""
+    ours = EntryPoint("parrot", f"{__name__}:open_parrot", GROUP)
+    broken = EntryPoint("broken", "no_such_package:open", GROUP)
+    monkeypatch.setattr(choose, "entry_points", lambda group: [ours, broken])
+    parrot = open_recogniser("parrot", "en", "polly")
+    parrot._silero = None  # type: ignore[attr-defined]  # a constant is no speech
+    assert parrot.transcribe(SOUND).text == "polly wants a cracker"
+    assert {"parrot", "broken", "moonshine"} <= set(recognisers())
+    with pytest.raises(RecogniserError, match=r"broken.*no_such_package"):
+        open_recogniser("broken")
+
+
+def open_parrot(language: str | None, model: str) -> FakeRecogniser:
+    return FakeRecogniser([f"{model} wants a cracker"], (language or "en",))
