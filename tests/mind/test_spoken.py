@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoless.mind.spoken import ReplyFilter, clean, opens_reasoning
+from echoless.mind.spoken import ReplyFilter, clean, close_reasoning
 
 
 def spoken(pieces: list[str], **options: object) -> str:
@@ -39,9 +39,8 @@ def test_any_cut_gives_the_same_speech(whole: str, expected: str, data: st.DataO
 
 
 def test_a_template_that_opens_the_reasoning_itself() -> None:
-    assert opens_reasoning("<|im_start|>assistant\n<think>\n")
-    assert not opens_reasoning("<think>\n\n</think>\n\n")
-    assert spoken(["okay so", "</think>", "Hello."], thinking=True) == "Hello."
+    assert close_reasoning("<|im_start|>assistant\n<think>\n") == "<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    assert close_reasoning("<think>\n\n</think>\n\n") == "<think>\n\n</think>\n\n"
 
 
 def test_nothing_is_held_back_without_need() -> None:

@@ -14,7 +14,7 @@ from echoless.mind.door import MindError, MindTraits
 from echoless.mind.pieces import Waiting, speakable
 from echoless.mind.prefill import Prefills
 from echoless.mind.prompt import SYSTEM, TRANSCRIPT_STOPS, Window, estimate, messages, transcript
-from echoless.mind.spoken import ReplyFilter, opens_reasoning
+from echoless.mind.spoken import ReplyFilter, close_reasoning
 from echoless.mind.sse import ServerEvent
 from echoless.mind.wire import Patience, Refusal, Where, Wire, one_line
 
@@ -112,7 +112,7 @@ class LlamaMind:
             for last in (False, False, True):
                 async with waiting:
                     prompt, stops, server = await self._prepare(turns, said)
-                reply = ReplyFilter(stops, limit=self._most(server), thinking=not said and opens_reasoning(prompt))
+                reply = ReplyFilter(stops, limit=self._most(server))
                 reply.spoke = bool(said)
                 try:
                     source = self._pieces(prompt, server, reply.hard_limit, stops)
@@ -204,7 +204,7 @@ class LlamaMind:
             try:
                 body = {"messages": chat, "chat_template_kwargs": {"enable_thinking": False}}
                 answer = await self._wire.post("/apply-template", body)
-                return str(answer["prompt"])
+                return close_reasoning(str(answer["prompt"]))
             except (Refusal, KeyError, TypeError) as why:
                 missing = not isinstance(why, Refusal) or why.status in (404, 405, 501)
                 server.template = not missing and not server.strict

@@ -25,9 +25,12 @@ def clean(text: str) -> str:
     return "".join(c for c in text if c in "\n\t" or (c != "\ufffd" and unicodedata.category(c) not in ("Cc", "Cs")))
 
 
-def opens_reasoning(prompt: str) -> bool:
-    """Whether a template has already opened the reasoning, so that the reply begins inside it."""
-    return prompt.rstrip().endswith(OPENING)
+def close_reasoning(prompt: str) -> str:
+    """`prompt` with the reasoning closed that its template has opened: nobody waits a minute for an answer in a talk."""
+    for opening, closing in zip(OPENING, CLOSING, strict=True):
+        if prompt.rstrip().endswith(opening):
+            return f"{prompt.rstrip()}\n\n{closing}\n\n"
+    return prompt
 
 
 class ReplyFilter:
@@ -37,14 +40,14 @@ class ReplyFilter:
     at `hard_limit`.
     """
 
-    def __init__(self, stops: Iterable[str] = (), *, limit: int = 400, thinking: bool = False) -> None:
+    def __init__(self, stops: Iterable[str] = (), *, limit: int = 400) -> None:
         self.limit = limit
         self.hard_limit = limit + max(20, limit // 4)
         self.done = False
         self.spoke = False
-        self.thought = thinking
+        self.thought = False
         self._stops = (*stops, *LEAKS)
-        self._thinking = thinking
+        self._thinking = False
         self._held = ""
         self._pieces = 0
         self._characters = 0
