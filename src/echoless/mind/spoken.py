@@ -26,7 +26,7 @@ def clean(text: str) -> str:
 
 
 def close_reasoning(prompt: str) -> str:
-    """`prompt` with the reasoning closed that its template has opened: nobody waits a minute for an answer in a talk."""
+    """`prompt` with the reasoning closed that its template has opened: nobody waits a minute for an answer."""
     for opening, closing in zip(OPENING, CLOSING, strict=True):
         if prompt.rstrip().endswith(opening):
             return f"{prompt.rstrip()}\n\n{closing}\n\n"
