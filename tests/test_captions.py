@@ -34,6 +34,7 @@ CALL = [
     event("agent.ducked", generation=1),
     event("agent.stopped", generation=1, reason="interrupted"),
     event("agent.said", generation=1, text="It is late.", unheard="Very late indeed."),
+    event("agent.sentence", generation=1, text="Very late indeed.", marks=[]),
     event("user.said", text="[Stop] it.", turn=2),
 ]
 

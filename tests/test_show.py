@@ -85,6 +85,7 @@ def test_without_sound_the_events_tell(tmp_path: Path):
     write(tmp_path, EVENTS)
     measured = timing(recall(tmp_path))
     assert percentiles(measured.responses) == pytest.approx((300, 300))
+    assert percentiles(measured.silences) == pytest.approx((0, 0))  # ducked as soon as noticed
     assert "response: p50 300 ms" in show(tmp_path)
 
 

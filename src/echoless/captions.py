@@ -88,6 +88,8 @@ class Captions:
         self.duplex = "full"
         self.muted = False
         self.pushing = False
+        self._said = -1
+        """The generation of the agent's last whole caption: what comes late of it is known already."""
 
     def feed(self, event: Event) -> None:
         """Take one event of the call."""
@@ -147,9 +149,12 @@ class Captions:
         self.state = "speaking"
 
     def _agent_saying(self, data: Mapping[str, Any]) -> None:
-        self._entry("agent", data.get("generation", 0)).rest = str(data.get("text", ""))
+        if data.get("generation", 0) > self._said:
+            self._entry("agent", data.get("generation", 0)).rest = str(data.get("text", ""))
 
     def _agent_sentence(self, data: Mapping[str, Any]) -> None:
+        if data.get("generation", 0) <= self._said:
+            return
         entry = self._entry("agent", data.get("generation", 0))
         entry.text, entry.rest = f"{entry.text} {data.get('text', '')}".strip(), ""
 
@@ -160,7 +165,8 @@ class Captions:
             self.open = [each for each in self.open if not (each.who == "agent" and each.key == key)]
 
     def _agent_said(self, data: Mapping[str, Any]) -> None:
-        entry = self._entry("agent", data.get("generation", 0))
+        self._said = data.get("generation", 0)
+        entry = self._entry("agent", self._said)
         entry.text, entry.rest, entry.done = str(data.get("text", "")), str(data.get("unheard", "")), True
 
     def _mode(self, data: Mapping[str, Any]) -> None:

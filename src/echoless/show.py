@@ -211,20 +211,24 @@ class _Row:
 
     def _words(self) -> None:
         above, below = _Words(self, self.WORDS_USER, up=True), _Words(self, self.WORDS_AGENT, up=False)
-        starts = {"user": 0.0, "agent": 0.0}
+        begun, agent = None, 0.0
         for event in self.call.of("user.started", "agent.started", "user.said", "user.rejected", "agent.said"):
-            who, _, what = event.event.partition(".")
             text = str(event.data.get("text") or "")
-            if what == "started":
-                starts[who] = event.t
-            elif event.event == "user.said":
-                above.put(starts["user"], [(text, CLEAN, False)])
-            elif event.event == "user.rejected":
-                above.put(starts["user"], [(f"{event.data.get('reason')}: {text or '-'}", REJECT, False)])
-                above.put(starts["user"], [(_evidence(event.data.get("evidence")), GREY, False)])
-            else:
-                unheard = str(event.data.get("unheard") or "")
-                below.put(starts["agent"], [(text, AGENT, False), (unheard, GREY, True)])
+            match event.event:
+                case "user.started":
+                    begun = event.t if begun is None else begun
+                case "agent.started":
+                    agent = event.t
+                case "user.said":
+                    above.put(event.t if begun is None else begun, [(text, CLEAN, False)])
+                    begun = None
+                case "user.rejected":
+                    told = [(f"{event.data.get('reason')}: {text or '-'}", REJECT, False)]
+                    told.append((_evidence(event.data.get("evidence")), GREY, False))
+                    above.put(event.t if begun is None else begun, told)
+                    begun = None
+                case "agent.said":
+                    below.put(agent, [(text, AGENT, False), (str(event.data.get("unheard") or ""), GREY, True)])
         above.draw()
         below.draw()
 

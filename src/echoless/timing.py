@@ -77,16 +77,18 @@ def _responses(call: Recalled, user: Levels | None, agent: Levels | None) -> lis
 
 
 def _silences(call: Recalled, user: Levels | None, agent: Levels | None) -> list[Span]:
-    spans, ducked = [], None
-    for event in call.of("agent.ducked", "agent.resumed", "agent.stopped"):
-        if event.event == "agent.ducked":
+    spans, ducked, started = [], None, 0.0
+    for event in call.of("agent.started", "agent.ducked", "agent.resumed", "agent.stopped"):
+        if event.event == "agent.started":
+            started = event.t
+        elif event.event == "agent.ducked":
             ducked = event.t
         elif event.event == "agent.resumed":
             ducked = None
         elif event.data.get("reason") == "interrupted":
             noticed = event.t if ducked is None else ducked
-            began = _run_before(user, noticed, _threshold(user))
-            spans.append(Span(began, _gone(agent, began, noticed, event.t)))
+            began = max(started, _run_before(user, noticed, _threshold(user)))
+            spans.append(Span(began, noticed if agent is None else _gone(agent, began, event.t)))
             ducked = None
     return spans
 
@@ -127,15 +129,10 @@ def _run_before(levels: Levels | None, at: float, threshold: float) -> float:
     return began
 
 
-def _gone(agent: Levels | None, began: float, noticed: float, stopped: float) -> float:
-    """When the agent had fallen 20 dB below what it was in the second before `began`, for good."""
-    if agent is None:
-        return noticed
+def _gone(agent: Levels, began: float, stopped: float) -> float:
+    """When the agent had fallen 20 dB below its usual level, for good."""
+    spoken = agent[agent > _threshold(agent)]
+    limit = float(np.median(spoken)) - GONE if len(spoken) else QUIET
     first = round(began / HOP)
-    before = agent[max(0, first - round(1 / HOP)) : first]
-    if not len(before):
-        return noticed
-    limit = float(np.percentile(before, 90)) - GONE
-    after = agent[first : round((stopped + 0.3) / HOP)]
-    loud = np.flatnonzero(after > limit)
+    loud = np.flatnonzero(agent[first : round((stopped + 0.3) / HOP)] > limit)
     return began if not len(loud) else float(first + loud[-1] + 1) * HOP
