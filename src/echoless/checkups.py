@@ -92,9 +92,11 @@ def _models(patient: Patient) -> Iterator[tuple[str, Path | None, str, str]]:
 
     from echoless.catalogue import models_dir
     from echoless.ears import smart_turn
+    from echoless.mind import models as shipped
 
-    pocket = Path(str(files("echoless.mind") / "models" / "pocket.gguf"))
-    yield "mind", pocket, "Apache-2.0 (ours)", "this copy of echoless is incomplete: install it again"
+    for file in sorted(shipped.FOLDER.glob("*.gguf")) or [shipped.FOLDER / f"{shipped.DEFAULT}.gguf"]:
+        licence = str(shipped.about(file).get("licence", "Apache-2.0"))
+        yield "mind", file, f"{licence} (ours)", "this copy of echoless is incomplete: install it again"
     wheel = Path(str(files("moonshine_voice") / "assets" / "tiny-en"))
     for file in sorted(wheel.glob("*")) if wheel.is_dir() else [wheel]:
         yield "recogniser", file, "MIT (in moonshine-voice)", "pip install --force-reinstall moonshine-voice==0.0.73"
@@ -224,8 +226,11 @@ def turn_end(patient: Patient) -> Iterator[Finding]:
         half = engine.finished(speech[: len(speech) // 2], "the quick brown")
     finally:
         engine.close()
-    what = f"a whole sentence ends with {done:.0%}, a half one with {half:.0%}; a look takes"
-    yield Finding("turn end", "ok" if done > half else "missing", what, milliseconds=1000 * took)
+    what = "a whole sentence sounds more finished than half of it; a look takes"
+    if not done > half:
+        what = "half a sentence sounds as finished as a whole one; a look takes"
+    more = {"whole": done, "half": half}
+    yield Finding("turn end", "ok" if done > half else "missing", what, milliseconds=1000 * took, more=more)
     if smart_turn.path() is None:
         yield Finding(
             "turn end", "missing", "by silence and words alone", "run make setup, or echoless pull smart-turn"
