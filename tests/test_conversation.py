@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from echoless import conversation, demonstration, house
+from echoless import conversation, demo, house
 from echoless.conversation import converse
 from echoless.lines.door import LineError
 from echoless.mind.door import Mind, MindError
@@ -98,7 +98,7 @@ def test_where_nothing_can_be_written_a_temporary_folder_is_used(tmp_path: Path,
 def test_with_nothing_at_all_a_person_in_a_room_talks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", Keyboard("", terminal=False))
-    monkeypatch.setattr(demonstration, "SECONDS", 8.0)
+    monkeypatch.setattr(demo, "SECONDS", 8.0)
     answering(monkeypatch, lambda text: "I am a voice on your own machine.")
     assert converse(load()) == 0
     events = [json.loads(line) for line in (tmp_path / "out" / "call" / "events.jsonl").read_text().splitlines()]

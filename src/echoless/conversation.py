@@ -33,7 +33,7 @@ def converse(loaded: Loaded, typed: bool = False) -> int:
         _say(f"{trouble} Going on with the keyboard.")
         return asyncio.run(_type(settings))
     _say(f"{trouble} There is no keyboard either: a person in a simulated room talks instead.")
-    from echoless.demonstration import demonstrate
+    from echoless.demo import demonstrate
 
     return demonstrate(settings, _folder())
 
