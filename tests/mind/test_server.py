@@ -183,13 +183,14 @@ async def test_stopping_ends_the_supervisor(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-async def test_it_dies_with_its_parent(tiny: Path, how: signal.Signals) -> None:
+async def test_it_dies_with_its_parent(tiny: Path, tmp_path: Path, how: signal.Signals) -> None:
     script = (
         "import asyncio, sys\nfrom echoless.mind.server import LlamaServer\n"
         "async def main():\n    server = LlamaServer(sys.argv[1])\n    await server.start()\n"
         "    print(server.pid, flush=True)\n    await asyncio.Event().wait()\nasyncio.run(main())\n"
     )
-    with subprocess.Popen([sys.executable, "-c", script, str(tiny)], stdout=subprocess.PIPE) as parent:
+    command, place = [sys.executable, "-c", script, str(tiny)], {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=place) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         assert alive(child)
