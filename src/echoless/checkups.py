@@ -132,10 +132,11 @@ def _sha256(path: Path) -> str:
 def voice(patient: Patient) -> Iterator[Finding]:
     import soxr
 
+    from echoless.catalogue import pulled
     from echoless.voice.choose import open_voice
 
     settings = patient.settings
-    engine = open_voice(settings.tts_model, settings.language, settings.voice_speed)
+    engine = open_voice(settings.tts_model, settings.language, settings.voice_speed, pulled)
     try:
         list(engine.speak("One."))  # the first sentence also loads
         begun = time.perf_counter()

@@ -71,7 +71,7 @@ async def open_call(
         mind = await open_mind(settings, stack, reply, tell, lambda *what: note[0](*what))
         ears, voice = await asyncio.gather(
             asyncio.to_thread(open_ears, settings, meter, line, on_recognising),
-            asyncio.to_thread(open_voice, settings.tts_model, language(settings), settings.voice_speed),
+            asyncio.to_thread(open_voice, settings.tts_model, language(settings), settings.voice_speed, pulled),
         )
         stack.callback(ears.close)
         call = wire(settings, line, ears, mind, voice, meter, lambda *what: note[0](*what))

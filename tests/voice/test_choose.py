@@ -8,6 +8,7 @@ import pytest
 from tests.voice.tiny_piper import make
 
 from echoless.voice import choose
+from echoless.catalogue import pulled
 from echoless.voice.choose import open_voice
 from echoless.voice.door import VoiceError
 from echoless.voice.fake import FakeVoice
@@ -69,7 +70,7 @@ def test_a_piper_voice_by_its_file_and_by_the_name_it_was_pulled_by(tmp_path, mo
     monkeypatch.setenv("ECHOLESS_MODELS", str(tmp_path))
     monkeypatch.chdir("/")
     for name in ("en_US-tiny_one-low", "en_US-tiny_one-low.onnx"):
-        assert open_voice(name).traits.name == "piper:en_US-tiny_one-low"
+        assert open_voice(name, find=pulled).traits.name == "piper:en_US-tiny_one-low"
 
 
 @pytest.mark.parametrize("name", ["nobody", "missing.onnx", "espeak:xx", "flite:xx", "nobody:x", "/"])

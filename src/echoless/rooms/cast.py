@@ -64,9 +64,10 @@ def open_named(name: str, language: str, speed: float = 1.0) -> Voice:
         from echoless.voice.flite import Flite
 
         return Flite(rest, speed)
+    from echoless.catalogue import pulled
     from echoless.voice.choose import open_voice
 
-    return open_voice(name, language, speed)
+    return open_voice(name, language, speed, pulled)
 
 
 class _Charged:

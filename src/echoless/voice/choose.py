@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from echoless.voice.door import Voice, VoiceError
 
 GROUP = "echoless.voices"
 """Entry points of this group are callables (rest of the name after the colon, language, speed) -> Voice."""
+Find = Callable[[str], Path | None]
 _DEFAULTS = {"en": "en-us", "zh": "cmn"}
 
 
-def open_voice(name: str | None, language: str = "en", speed: float = 1.0) -> Voice:
+def open_voice(name: str | None, language: str = "en", speed: float = 1.0, find: Find = lambda name: None) -> Voice:
     """The voice called `name`: `espeak`, `espeak:en-gb+f3`, `flite:slt`, `fake`, a Piper file, a pulled Piper voice,
-    or `PLUGIN:...`; None picks one. `language` is an ISO 639-1 code or `auto`. Raises VoiceError.
+    or `PLUGIN:...`; None picks one. `language` is an ISO 639-1 code or `auto`; `find` gives the file of a voice that
+    was pulled by its name. Raises VoiceError.
     """
     language = "en" if language in ("auto", "") else language
     if not name:
@@ -32,7 +35,7 @@ def open_voice(name: str | None, language: str = "en", speed: float = 1.0) -> Vo
         from echoless.voice.fake import FakeVoice
 
         return FakeVoice(language=language, seconds_a_character=0.06 / speed)
-    return _plugin(kind, rest, language, speed) or _piper(name, speed)
+    return _plugin(kind, rest, language, speed) or _piper(name, speed, find)
 
 
 def _best(language: str, speed: float) -> Voice:
@@ -63,12 +66,10 @@ def _plugin(kind: str, rest: str, language: str, speed: float) -> Voice | None:
     return voice
 
 
-def _piper(name: str, speed: float) -> Voice:
+def _piper(name: str, speed: float, find: Find) -> Voice:
     path = Path(name).expanduser()
     if not path.is_file():
-        from echoless.catalogue import pulled
-
-        path = pulled(name.removesuffix(".onnx")) or path
+        path = find(name.removesuffix(".onnx")) or path
     if not path.is_file() and path.suffix != ".onnx":
         raise VoiceError(
             f"no voice {name!r}: it is espeak, espeak:en-gb+f3, flite:slt, a Piper NAME.onnx, or one fetched with: "
