@@ -84,7 +84,7 @@ def _member(scratch: Path) -> Path:
         except (StopIteration, KeyError, zipfile.BadZipFile) as error:
             raise SmartTurnError(f"{PACKAGE} does not hold {MEMBER}.") from error
         return scratch / NAME
-    if uv := shutil.which("uv"):
+    if uv := shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv"):
         tree = scratch / "tree"
         _install([uv, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-compile-bytecode",
                   "--python", sys.executable, "--target", str(tree), PACKAGE])  # fmt: skip

@@ -14,7 +14,7 @@ from echoless.ears.door import RecogniserError, RecogniserTraits
 from echoless.frames import RATE, Samples, Transcript
 
 MODEL = "tiny-en"
-EDGE = int(0.2 * RATE)
+EDGE = int(0.1 * RATE)
 """Samples of silence put around the speech: a word that touches the edge loses its first or last sound."""
 TOKENS_A_SECOND = 13.0
 """Where the decoder stops. Its own 6.5 cuts a short word's second syllable off."""
