@@ -1,0 +1,1 @@
+"""Benches: commands that print the figures of the docs. Nothing imports them."""
