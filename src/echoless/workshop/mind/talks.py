@@ -94,15 +94,16 @@ class OwnTalks:
         ]
 
     def sample(self, rng: random.Random, most_turns: int) -> Dialogue:
-        """One dialogue of at most about `most_turns` turns, ending with the agent's."""
+        """One dialogue of at most about `most_turns` turns, ending with the agent's. With two there is no system line
+        either: the plainest thing to learn listening from."""
         turns: list[tuple[str, str]] = []
         muted: set[int] = set()
         name = "Echoless"
-        if rng.random() < 0.4:
+        if most_turns > 2 and rng.random() < 0.4:
             bound: dict[str, str] = {}
             turns.append(("system", self.lines.expand(rng.choice(self.lines.systems), rng, bound)))
             name = bound.get("agentname", name)
-        if rng.random() < 0.12:  # the agent has greeted first
+        if most_turns > 2 and rng.random() < 0.12:  # the agent has greeted first
             turns.append(
                 ("assistant", self._ask(rng, rng.choice(["Hello! ?talk", "Hi! I'm listening. ?day", "Hello!"]))[0])
             )

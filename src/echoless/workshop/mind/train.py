@@ -73,6 +73,17 @@ def save(path: Path, state: dict[str, Any]) -> None:
     part.replace(path)
 
 
+def keep_log(path: Path, stage: str, step: int) -> None:
+    """Drop the lines of steps that a killed run did after its last checkpoint, and what a kill cut in half."""
+    rows = path.read_text().splitlines() if path.exists() else []
+    kept = [
+        row
+        for row in rows
+        if row.count(",") == 3 and not (row.split(",")[0] == stage and int(row.split(",")[1]) > step)
+    ]
+    path.write_text("".join(f"{row}\n" for row in kept))
+
+
 def prepare_vocab(recipe: Recipe, out: Path) -> Tokenizer:
     """The pieces, learnt from the corpora of the recipe once and then read from OUT/tokenizer.json."""
     path = out / "tokenizer.json"
@@ -96,6 +107,7 @@ def run_stage(recipe: Recipe, stage: Stage, model: Llama, vocab: Tokenizer, out:
             return
         adam.load_state_dict(state["adam"])
         first, spent = state["step"], state["spent"]
+    keep_log(out / "loss.csv", stage.name, first)
     found = sources(recipe, [stage])
     began, tokens_seen, mean = time.monotonic() - spent, 0, 0.0
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
