@@ -92,6 +92,24 @@ def test_states_follow_the_call():
     ]  # fmt: skip
 
 
+def test_nothing_that_a_model_or_a_stranger_says_controls_the_terminal():
+    captions = Captions()
+    evil = "a\x1b[2Jb\x07c\rd\x9b31me\u202ef\nlast"
+    for name in (
+        "user.partial",
+        "agent.saying",
+        "agent.sentence",
+        "user.said",
+        "agent.said",
+        "user.rejected",
+        "failure",
+    ):
+        captions.feed(event(name, text=evil, unheard=evil, what=evil, part=evil, turn=1, generation=1, reason=evil))
+    for each in captions.finish():
+        assert each.plain().isprintable(), each
+        assert each.text == "" or "last" in each.text
+
+
 def test_long_captions_keep_their_margin():
     captions = Captions()
     captions.feed(event("user.said", text="word " * 60, turn=1))

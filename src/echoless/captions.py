@@ -20,6 +20,7 @@ from rich.text import Text
 
 from echoless.frames import Event
 from echoless.keys import Keys
+from echoless.plain import plain
 
 REFRESH = 0.08
 """Seconds between two pictures."""
@@ -121,11 +122,11 @@ class Captions:
             self.state = "listening"
 
     def _user_partial(self, data: Mapping[str, Any]) -> None:
-        self._entry("user", data.get("turn", 0)).rest = str(data.get("text", ""))
+        self._entry("user", data.get("turn", 0)).rest = plain(data.get("text", ""))
 
     def _user_said(self, data: Mapping[str, Any]) -> None:
         entry = self._entry("user", data.get("turn", 0))
-        entry.text, entry.rest, entry.done = str(data.get("text", "")), "", True
+        entry.text, entry.rest, entry.done = plain(data.get("text", "")), "", True
 
     def _user_rejected(self, data: Mapping[str, Any]) -> None:
         for each in [each for each in self.open if each.who == "user" and not each.done]:
@@ -150,13 +151,13 @@ class Captions:
 
     def _agent_saying(self, data: Mapping[str, Any]) -> None:
         if data.get("generation", 0) > self._said:
-            self._entry("agent", data.get("generation", 0)).rest = str(data.get("text", ""))
+            self._entry("agent", data.get("generation", 0)).rest = plain(data.get("text", ""))
 
     def _agent_sentence(self, data: Mapping[str, Any]) -> None:
         if data.get("generation", 0) <= self._said:
             return
         entry = self._entry("agent", data.get("generation", 0))
-        entry.text, entry.rest = f"{entry.text} {data.get('text', '')}".strip(), ""
+        entry.text, entry.rest = plain(f"{entry.text} {data.get('text', '')}"), ""
 
     def _agent_stopped(self, data: Mapping[str, Any]) -> None:
         self.state = "listening"
@@ -167,7 +168,7 @@ class Captions:
     def _agent_said(self, data: Mapping[str, Any]) -> None:
         self._said = data.get("generation", 0)
         entry = self._entry("agent", self._said)
-        entry.text, entry.rest, entry.done = str(data.get("text", "")), str(data.get("unheard", "")), True
+        entry.text, entry.rest, entry.done = plain(data.get("text", "")), plain(data.get("unheard", "")), True
 
     def _mode(self, data: Mapping[str, Any]) -> None:
         if data.get("duplex") != self.duplex:
@@ -178,7 +179,7 @@ class Captions:
         self._note(f"{data.get('part', 'a part')} failed: {data.get('what', '')} ({data.get('action', '')})")
 
     def _note(self, text: str) -> None:
-        self.open.append(Said("note", " ".join(text.split()), done=True))
+        self.open.append(Said("note", plain(text), done=True))
 
     def _entry(self, who: str, key: int) -> Said:
         for each in reversed(self.open):

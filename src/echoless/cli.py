@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from echoless import __version__
+from echoless.plain import plain
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 """Exit codes: a wrong command line or setting; anything that failed; Ctrl-C."""
@@ -215,7 +216,7 @@ def _explain(error: BaseException) -> int:
         return INTERRUPTED
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else FAILURE
-    message = " ".join(str(error).split())
+    message = plain(error)
     if type(error).__module__.partition(".")[0] == "echoless":
         _complain(message)
         return USAGE if type(error).__name__ == "SettingsError" else FAILURE
@@ -227,4 +228,4 @@ def _explain(error: BaseException) -> int:
 
 
 def _complain(message: str) -> None:
-    typer.echo(f"echoless: {message}", err=True)
+    typer.echo(f"echoless: {plain(message)}", err=True)

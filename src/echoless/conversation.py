@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from echoless.captions import watch
+from echoless.plain import piece, plain
 from echoless.settings import Loaded, Settings
 
 
@@ -90,11 +91,11 @@ async def _type(settings: Settings) -> int:
             said = ""
             try:
                 async with contextlib.aclosing(mind.reply(turns)) as pieces:  # type: ignore[type-var]
-                    async for piece in pieces:
-                        console.print(piece, end="", markup=False, soft_wrap=True)
-                        said += piece
+                    async for each in pieces:
+                        console.print(piece(each), end="", markup=False, soft_wrap=True)
+                        said += each
             except MindError as error:
-                console.print(f"[{error}]", end="", markup=False, style="yellow", soft_wrap=True)
+                console.print(f"[{plain(error)}]", end="", markup=False, style="yellow", soft_wrap=True)
             console.print()
             turns.append(Turn("agent", said.strip()))
     return 0

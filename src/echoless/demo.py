@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def demonstrate(settings: Settings, folder: Path) -> int:
 
     record = folder / "call"
     _say(f"about {SECONDS:.0f} s of conversation, recorded in {record}")
-    asyncio.run(_hold(settings.model_copy(update={"record": record, "greet": False, "keep_days": 0}), folder))
+    asyncio.run(_hold(settings.model_copy(update={"record": record, "greet": False, "keep_days": 0})))
     both = folder / "conversation.wav"
     _mix(record, both)
     for line in show(record, folder / "conversation.png").splitlines():
@@ -42,19 +43,20 @@ def demonstrate(settings: Settings, folder: Path) -> int:
     return 0
 
 
-async def _hold(settings: Settings, folder: Path) -> None:
+async def _hold(settings: Settings) -> None:
     from echoless.house import open_call
     from echoless.rooms.line import RoomLine
     from echoless.rooms.script import Script
 
-    talkers = [{"wav": _spoken(folder, number, str(line["text"])), **line} for number, line in enumerate(LINES)]
     room = {"rt60": 0.3, "echo_db": 0, "delay_ms": 80, "noise_db": -65}
-    line = RoomLine(Script.model_validate({"seconds": SECONDS, "room": room, "talkers": talkers}))
+    with tempfile.TemporaryDirectory(prefix="echoless-") as sounds:
+        talkers = [{"wav": _spoken(sounds, number, str(line["text"])), **line} for number, line in enumerate(LINES)]
+        line = RoomLine(Script.model_validate({"seconds": SECONDS, "room": room, "talkers": talkers}))
     async with open_call(settings, line=line, tell=_say) as call:
         await watch(call.events())
 
 
-def _spoken(folder: Path, number: int, text: str) -> str:
+def _spoken(folder: str, number: int, text: str) -> str:
     """The WAV of a line, in a voice that is not the agent's."""
     from echoless.voice.espeak import Espeak
 
@@ -63,7 +65,7 @@ def _spoken(folder: Path, number: int, text: str) -> str:
         sound = np.concatenate([chunk.samples for chunk in voice.speak(text)])
     finally:
         voice.close()
-    path = (folder / f"person-{number + 1}.wav").resolve()
+    path = Path(folder) / f"person-{number + 1}.wav"
     soundfile.write(path, sound, voice.traits.rate)
     return str(path)
 

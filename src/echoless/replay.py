@@ -20,6 +20,7 @@ from echoless.ears import heeded as h
 from echoless.ears.ears import Ears
 from echoless.frames import BLOCK, BLOCK_SECONDS, RATE, Block, Samples
 from echoless.meter import Meter
+from echoless.plain import plain
 from echoless.recall import Recalled, RecordError, recall
 from echoless.settings import Settings
 
@@ -41,7 +42,7 @@ class Decision:
         return self.kind == other.kind and self.what == other.what and abs(self.t - other.t) <= LATE
 
     def __str__(self) -> str:
-        return f"{self.t:7.2f} s  {self.kind}" + (f": {self.what}" if self.what else "")
+        return f"{self.t:7.2f} s  {self.kind}" + (f": {plain(self.what)}" if self.what else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from echoless.plain import plain
 from echoless.recall import Recalled, recall
 from echoless.timing import Timing, percentiles, timing
 
@@ -50,7 +51,7 @@ def show(folder: Path, out: Path | None = None) -> str:
         warnings.filterwarnings("ignore", message="Glyph")  # no font here has it: a box is drawn
         mpl.logging.getLogger("matplotlib.font_manager").setLevel("ERROR")  # type: ignore[attr-defined]
         draw(call, measured).savefig(out, dpi=DPI)
-    return "\n".join([*summary(call, measured), str(out)])
+    return "\n".join([*map(plain, summary(call, measured)), str(out)])
 
 
 def summary(call: Recalled, measured: Timing) -> list[str]:
