@@ -13,7 +13,7 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 
 from echoless.frames import RATE, Samples
-from echoless.rooms.measures import Measure, failed, pool, rate, share
+from echoless.rooms.measures import Measure, failed, pool, rate
 from echoless.rooms.scorer import Scores
 from echoless.rooms.script import Script
 
@@ -271,7 +271,7 @@ def curves(runs: Mapping[str, list[Call]], path: Path) -> None:
 
 def _draw_worst(bad: Sequence[Call], out: Path) -> list[str]:
     """Pictures of the worst calls whose sound was kept."""
-    names = []
+    names: list[str] = []
     for call in bad:
         if len(names) == WORST:
             break
@@ -286,6 +286,3 @@ def _draw_worst(bad: Sequence[Call], out: Path) -> list[str]:
                 continue
             names.append(name)
     return names
-
-
-__all__ = ["add_words", "read", "share", "write"]

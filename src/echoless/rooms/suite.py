@@ -30,6 +30,7 @@ from echoless.rooms.variants import GUARDS, LAYERS, check
 
 SHORT_RUN, LONG_RUN = 12, 2200
 """Calls of a short run (10 minutes simulated) and a long one (over 30 hours)."""
+CORES = max(1, (os.cpu_count() or 2) - 1)
 SOUNDS = ("mic.wav", "clean.wav", "speaker.wav", "user.wav", "reference.wav")
 
 
@@ -108,7 +109,7 @@ def rehearsals(
     out: _Out,
     count: Annotated[int, typer.Option("--count", min=1, help=f"Calls; {LONG_RUN} are 30 hours.")] = SHORT_RUN,
     seed: _Seed = 0,
-    jobs: _Jobs = max(1, (os.cpu_count() or 2) - 1),
+    jobs: _Jobs = CORES,
     cost: Annotated[Cost, typer.Option(help="See echoless rehearse.")] = Cost.measured,
     pace: Annotated[Pace, typer.Option(help="See echoless rehearse.")] = Pace.fast,
     guard: Annotated[str, typer.Option(help="own, or for comparison: aec3, none.")] = "own",
