@@ -21,10 +21,12 @@ BINS = BLOCK + 1
 Spectrum = NDArray[np.complex64]
 Power = NDArray[np.float32]
 
-_FORGET = np.float32(0.9995)
+_FORGET = np.float32(0.999)
 """Transition of the echo path from block to block: how still a room is believed to be."""
 _DOUBT = np.float32(1.0)
 """Variance of a path nothing is known about, as a power gain a bin and partition."""
+_DISTORTION = np.float32(0.02)
+"""Share of the echo that no linear path explains: keeps the first syllable after a pause from undoing the path."""
 _FLOOR = np.float32(1e-7)
 
 
@@ -64,21 +66,23 @@ class Canceller:
         """
         self.history = np.roll(self.history, 1, axis=0)
         self.history[0] = rfft(reference)
-        echo = irfft((self.history * self.path).sum(axis=0))[BLOCK:]
+        predicted = (self.history * self.path).sum(axis=0)
+        echo = irfft(predicted)[BLOCK:]
         residual = microphone - echo
         error = rfft(np.concatenate((np.zeros(BLOCK, np.float32), residual)))
         self.error_spectrum = error
         if adapt:
-            self._learn(error)
+            self._learn(error, predicted)
         return residual, echo
 
-    def _learn(self, error: Spectrum) -> None:
+    def _learn(self, error: Spectrum, predicted: Spectrum) -> None:
         half = np.float32(BLOCK / FFT)
         far = self.history.real**2 + self.history.imag**2
         power = error.real**2 + error.imag**2
         expected = (far * self.doubt).sum(axis=0)
         self.noise += np.float32(0.1) * (power - self.noise)
-        gain = self.doubt / (half * expected + self.noise + _FLOOR)
+        distorted = _DISTORTION * (predicted.real**2 + predicted.imag**2)
+        gain = self.doubt / (half * expected + self.noise + distorted + _FLOOR)
         step = gain * self.history.conj() * error
         self.path += step
         self._constrain()

@@ -6,6 +6,7 @@ the last 1.28 s of reference, at 8 kHz, every other block: from -60 ms (a refere
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,8 @@ _SUDDEN = 9.5
 """A peak this high in one look is an echo: other people's speech reaches it in 1-2 % of looks."""
 _LASTING = 8.0
 """So is one this high in the averaged correlation."""
+_WALKS = 7.0
+"""Peaks from here on tell the drift."""
 _SETTLED = 24
 """Samples at 8 kHz (3 ms) that the canceller takes up by itself."""
 
@@ -53,20 +56,27 @@ class Look:
     """The microphone's peak near the tracked delay."""
     residual: float
     """The residual's highest peak now."""
+    drift: float | None = None
+    """Samples a sample by which the peak has walked over the last seconds; None until that can be told."""
 
 
 class _Decimator:
-    """16 kHz blocks in, a history at 8 kHz out."""
+    """Looks' worth of 16 kHz samples in, histories at 8 kHz out; several signals at once."""
 
-    def __init__(self, length: int) -> None:
-        self.history = np.zeros(length, np.float32)
-        self._tail = np.zeros(len(_TAPS) - 1, np.float32)
+    def __init__(self, signals: int, length: int) -> None:
+        self.history = np.zeros((signals, length), np.float32)
+        self._tail = np.zeros((signals, len(_TAPS) - 1), np.float32)
 
-    def push(self, block: Samples) -> None:
-        joined = np.concatenate((self._tail, block))
-        self._tail = joined[-(len(_TAPS) - 1) :]
-        self.history[:-_HALF] = self.history[_HALF:]
-        self.history[-_HALF:] = np.lib.stride_tricks.sliding_window_view(joined, len(_TAPS))[::2] @ _TAPS
+    def push(self, samples: Lags) -> None:
+        """`samples`: float32 (signals, `_PER_LOOK` * 256)."""
+        joined = np.concatenate((self._tail, samples), axis=1)
+        self._tail = joined[:, -(len(_TAPS) - 1) :]
+        step, width = joined.itemsize, _PER_LOOK * _HALF
+        windows = np.lib.stride_tricks.as_strided(
+            joined, (len(joined), width, len(_TAPS)), (joined.strides[0], 2 * step, step), writeable=False
+        )
+        self.history[:, :-width] = self.history[:, width:]
+        self.history[:, -width:] = windows @ _TAPS
 
 
 def _whitening_band() -> Lags:
@@ -80,12 +90,16 @@ class DelayTracker:
     """Finds the echo's bulk delay and follows its jumps."""
 
     def __init__(self) -> None:
-        self._microphone = _Decimator(_WINDOW)
-        self._residual = _Decimator(_WINDOW)
-        self._reference = _Decimator(_SPAN)
+        self._near = _Decimator(2, _WINDOW)
+        self._far = _Decimator(1, _SPAN)
+        self._fresh = np.zeros((3, _PER_LOOK * BLOCK), np.float32)
+        self._padded = np.zeros((2, _SPAN), np.float32)
         self._band = _whitening_band()
         self._average = np.zeros(_LAGS, np.float32)
         self._lag: int | None = None
+        self._fine = 0.0
+        self._walk: deque[tuple[int, float]] = deque(maxlen=128)
+        self._drift: float | None = None
         self._rival = 0
         self._rival_looks = 0
         self._count = 0
@@ -93,39 +107,38 @@ class DelayTracker:
 
     def hear(self, microphone: Samples, residual: Samples, reference: Samples) -> Look | None:
         """Take a block of each; a new look every other block, None in between."""
-        self._microphone.push(microphone)
-        self._residual.push(residual)
-        self._reference.push(reference)
+        at = self._count % _PER_LOOK * BLOCK
+        for row, block in zip(self._fresh, (microphone, residual, reference), strict=True):
+            row[at : at + BLOCK] = block
         self._count += 1
         if self._count % _PER_LOOK:
             return None
+        self._near.push(self._fresh[:2])
+        self._far.push(self._fresh[2:])
         self.look = self._take()
         return self.look
 
     def _take(self) -> Look:
-        if np.abs(self._reference.history).max() < 1e-4:
-            return Look(self.delay, 0, 0.0, 0.0, 0.0)
-        far = rfft(self._reference.history)
-        far = self._band * far.conj() / (np.abs(far) + 1e-6)
-        now = self._correlate(self._microphone.history, far)
-        left = self._correlate(self._residual.history, far)
+        far = self._far.history[0]
+        if max(far.max(), -far.min()) < 1e-4:
+            return Look(self.delay, 0, 0.0, 0.0, 0.0, self._drift)
+        self._padded[:, -_WINDOW:] = self._near.history
+        spectra = rfft(np.concatenate((self._padded, self._far.history)), axis=1)
+        spectra /= np.abs(spectra) + np.float32(1e-6)
+        spectra[:2] *= spectra[2].conj() * self._band
+        whole = irfft(spectra[:2], _SPAN, axis=1)
+        lags = np.concatenate((whole[:, -LATE:], whole[:, : _LAGS - LATE]), axis=1)
+        lags /= np.sqrt(np.einsum("ij,ij->i", lags, lags) / _LAGS)[:, None] + np.float32(1e-9)
         self._average *= _FADE
-        self._average += now
-        size = np.abs(now)
-        moved = self._follow(size)
-        tracked = float(self._near(size, self._lag)) if self._lag is not None else 0.0
-        return Look(self.delay, moved, float(size.max()), tracked, float(np.abs(left).max()))
-
-    def _correlate(self, near: Samples, far: NDArray[np.complex64]) -> Lags:
-        """The correlation over lags -LATE.._LAGS-LATE in its own standard deviations."""
-        spectrum = rfft(np.concatenate((np.zeros(_SPAN - _WINDOW, np.float32), near)))
-        spectrum /= np.abs(spectrum) + 1e-6
-        correlation = irfft(spectrum * far, _SPAN)
-        lags = np.concatenate((correlation[-LATE:], correlation[: _LAGS - LATE]))
-        return lags / (lags.std() + 1e-9)
+        self._average += lags[0]
+        size = np.abs(lags)
+        moved = self._follow(size[0])
+        tracked = self._around(size[0], self._lag) if self._lag is not None else 0.0
+        self._pace(size[0], moved)
+        return Look(self.delay, moved, float(size[0].max()), tracked, float(size[1].max()), self._drift)
 
     @staticmethod
-    def _near(size: Lags, lag: int, reach: int = 8) -> float:
+    def _around(size: Lags, lag: int, reach: int = 8) -> float:
         return float(size[max(0, lag - reach) : lag + reach + 1].max())
 
     def _follow(self, size: Lags) -> int:
@@ -136,8 +149,8 @@ class DelayTracker:
         sudden = size[instant] > _SUDDEN
         candidate = instant if sudden else lasting
         if self._lag is not None:
-            rises = size[candidate] > 2 * self._near(size, self._lag)
-            stays = average[candidate] > 1.5 * self._near(average, self._lag)
+            rises = size[candidate] > 2 * self._around(size, self._lag)
+            stays = average[candidate] > 1.5 * self._around(average, self._lag)
             if abs(candidate - self._lag) <= _SETTLED or not (rises if sudden else stays):
                 self._rival_looks = 0
                 return 0
@@ -155,6 +168,30 @@ class DelayTracker:
         self._rival_looks = 0
         self._average[:] = 0
         return moved
+
+    def _pace(self, size: Lags, moved: int) -> None:
+        """Follow the peak as it walks, and measure how fast (Theil-Sen slope over the last four seconds)."""
+        if self._lag is None:
+            return
+        if moved or not self._walk:
+            self._walk.clear()
+            self._fine = float(self._lag)
+        at = round(self._fine)
+        if not 4 < at < _LAGS - 4:
+            return
+        peak = at - 3 + int(size[at - 3 : at + 4].argmax())
+        left, top, right = size[peak - 1 : peak + 2].tolist()
+        if top < _WALKS or top < left or top < right:
+            return
+        lag = peak + 0.5 * (left - right) / (left - 2 * top + right - 1e-9)
+        self._fine += 0.2 * (lag - self._fine)
+        self._lag = round(self._fine)
+        self._walk.append((self._count * BLOCK, 2 * lag))
+        if len(self._walk) % 8 == 0 and len(self._walk) >= 24:
+            time, place = np.array(self._walk).T
+            if time[-1] - time[0] > 1.2 * RATE:
+                first, second = np.triu_indices(len(time), len(time) // 4)
+                self._drift = float(np.median((place[second] - place[first]) / (time[second] - time[first])))
 
     @property
     def delay(self) -> int | None:

@@ -8,6 +8,7 @@ slid since the filter learnt it; a proportional-integral controller moves the re
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from echoless.ears.canceller import BINS, FFT, Spectrum
 from echoless.frames import BLOCK, RATE, Samples
@@ -15,6 +16,7 @@ from echoless.frames import BLOCK, RATE, Samples
 _WING = 12
 """Samples of the interpolation kernel on either side."""
 _LENGTH = 1 << 16
+_FAR_OFF = 60e-6
 MAX_DRIFT = 1e-3
 """The fastest drift that is followed: 1000 ppm."""
 
@@ -44,21 +46,23 @@ class Playback:
             return self._samples[begin : begin + length]
         whole = int(delay)
         begin = self._end - length - whole - _WING - 1
-        taps = np.lib.stride_tricks.sliding_window_view(
-            self._samples[begin : begin + length + 2 * _WING + 1], 2 * _WING + 2
-        )
+        piece = self._samples[begin : begin + length + 2 * _WING + 1]
+        step = piece.itemsize
+        taps = np.lib.stride_tricks.as_strided(piece, (length, 2 * _WING + 2), (step, step), writeable=False)
         early = delay - whole
         late = early + rate * length
-        kernels = np.stack((_kernel(early), _kernel(late)), axis=1)
+        kernels = _kernel(np.array([early, late]))
         ends = taps @ kernels
-        blend = np.arange(length, dtype=np.float32) / length
-        return ends[:, 0] + blend * (ends[:, 1] - ends[:, 0])
+        return ends[:, 0] + np.linspace(0, 1, length, endpoint=False, dtype=np.float32) * (ends[:, 1] - ends[:, 0])
 
 
-def _kernel(fraction: float) -> Samples:
-    """Windowed sinc that delays by `fraction` samples more than the centre."""
-    at = np.arange(2 * _WING + 2) - (_WING + 1) + fraction
-    window = np.cos(np.clip(at / (_WING + 1.5), -1, 1) * (np.pi / 2)) ** 2
+_PLACES = (np.arange(2 * _WING + 2) - (_WING + 1.0))[:, None]
+
+
+def _kernel(fractions: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Windowed sincs, one a column, that delay by `fractions` samples more than the centre."""
+    at = _PLACES + fractions
+    window = np.cos(np.minimum(np.abs(at) / (_WING + 1.5), 1) * (np.pi / 2)) ** 2
     return (np.sinc(at) * window).astype(np.float32)
 
 
@@ -92,6 +96,11 @@ class DriftLoop:
         step = float(np.clip(self.slide, -2, 2)) * trust
         self.rate = float(np.clip(self.rate + 2e-6 * step, -MAX_DRIFT, MAX_DRIFT))
         return 0.02 * step
+
+    def hint(self, rate: float | None) -> None:
+        """Take the walk of the correlation's peak for the speed where the loop is far from it."""
+        if rate is not None and abs(rate - self.rate) > _FAR_OFF and abs(rate) <= MAX_DRIFT:
+            self.rate = rate
 
     def restart(self) -> None:
         """Forget the slide, keep the speed: the clocks stay the same after a jump."""

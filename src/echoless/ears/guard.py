@@ -11,7 +11,9 @@ from scipy.fft import rfft
 from echoless.ears.canceller import FFT, PARTITIONS, Canceller
 from echoless.ears.delay import DelayTracker
 from echoless.ears.drift import DriftLoop, Playback
-from echoless.ears.vad import VoiceActivity
+from echoless.ears.evidence import Evidence
+from echoless.ears.near import Judge
+from echoless.ears.vad import CHUNK, VoiceActivity
 from echoless.frames import BLOCK, RATE, Samples
 
 Mode = Literal["full", "guarded", "half"]
@@ -19,6 +21,12 @@ Mode = Literal["full", "guarded", "half"]
 _LEAD = 48
 """Samples of echo path kept before the tracked delay (3 ms)."""
 _TAIL = int(0.3 * RATE)
+"""Reverberation after the last sound of an echo."""
+_UNKNOWN = RATE
+"""The longest delay reckoned with while none is known."""
+_SILENT = 1e-4
+_GOOD, _POOR = 7.0, 4.0
+"""ERLE in dB over which the canceller carries a call, and under which only the judge does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +34,25 @@ class Heard:
     """One block after the guard."""
 
     clean: Samples
+    """The canceller's linear residual, float32 (256,): the near end whole, and what is left of the echo."""
     voice: float
+    """Silero's probability that `clean` holds speech, anybody's."""
     near: float
+    """Probability that somebody other than the agent speaks."""
     echo: bool
+    """Whether the agent's echo can be in the microphone now: within delay and reverberation of its last sound."""
     mode: Mode
+    """`full`: the canceller works; `guarded`: it does not yet, the judge alone carries the call."""
     evidence: dict[str, float]
+    """What decided, for the call record."""
 
 
 class EchoGuard:
-    """Echo canceller, delay and drift trackers and the judge of near-end speech."""
+    """Delay and drift trackers, a linear canceller, and the judge of near-end speech.
+
+    With `cancels_echo` the far end has an echo canceller of its own (a browser): the judge knows that what comes
+    through is what that one left over.
+    """
 
     def __init__(self, cancels_echo: bool = False) -> None:
         self.cancels_echo = cancels_echo
@@ -42,79 +60,110 @@ class EchoGuard:
         self.tracker = DelayTracker()
         self.drift = DriftLoop()
         self.playback = Playback()
+        self.weigh = Evidence(cancels_echo)
+        self.judge: Judge | None = Judge()
         self.voice_activity = VoiceActivity()
-        self.offset = 0.0
         self.hold = 0
-        self._held: list[Samples] = []
-        self._voice = 0.0
-        self._pending: Samples | None = None
-        self._quiet = 10**9
-        self._far = np.zeros(BLOCK, np.float32)
-        self._ratios: list[float] = []
-        self._residual = np.zeros(BLOCK, np.float32)
+        """Blocks by which the microphone is held back, where the reference comes too late."""
+        self.features = np.zeros(0, np.float32)
+        """The judge's view of the last block."""
+        self._offset = 0.0
         self._located = False
+        self._held: list[Samples] = []
+        self._residual = np.zeros(BLOCK, np.float32)
+        self._pending: Samples | None = None
+        self._voice = 0.0
+        self._quiet = 10 * RATE
+        self._worse = 0
+        self._mode: Mode = "guarded"
 
     def hear(self, microphone: Samples, reference: Samples) -> Heard:
-        """Take one block of each, float32 (256,) at 16 kHz."""
+        """Take one block of each, float32 (256,) at 16 kHz: what was heard and what was played meanwhile."""
         self.playback.push(reference)
         self._held.append(microphone)
         held = self._held.pop(0) if len(self._held) > self.hold else np.zeros(BLOCK, np.float32)
         look = self.tracker.hear(microphone, self._residual, reference)
         if look is not None:
             self._relocate(look.delay, look.moved)
-        aligned = self.playback.read(self.offset, FFT, self.drift.rate)
+            self.drift.hint(look.drift)
+        aligned = self.playback.read(self._offset, FFT, self.drift.rate)
         residual, echo = self.canceller.hear(held, aligned)
         self._residual = residual
         if self._located:
             self._slide(echo)
+        self._watch(held, residual)
+        self._quiet = 0 if max(reference.max(), -reference.min()) > _SILENT else self._quiet + BLOCK
         voice = self._hear_voice(residual)
-        near, ratio = self._judge(held, residual, echo, voice)
-        self._quiet = 0 if np.abs(reference).max() > 1e-4 else self._quiet + BLOCK
-        reach = self.offset + _TAIL + BLOCK if self._located else RATE
-        evidence = {
-            "ratio_db": ratio,
-            "drift_ppm": self.drift.rate * 1e6,
-            "delay_ms": (self.offset + _LEAD) / 16 - 16 * self.hold if self._located else -1.0,
-            "peak": self.tracker.look.peak,
-            "tracked": self.tracker.look.tracked,
-            "residual_peak": self.tracker.look.residual,
-            "slide": self.drift.slide,
-        }
-        return Heard(residual, voice, near, self._quiet < reach, "full", evidence)
+        self.features = self.weigh.hear(
+            (held, residual, echo, aligned[BLOCK:]),
+            reference,
+            self.tracker.look,
+            voice,
+            self._located,
+            self._quiet,
+            self.drift.slide,
+        )
+        near = self.judge(self.features) if self.judge else voice
+        reach = _TAIL + BLOCK + (max(self._offset, 0) if self._located else _UNKNOWN)
+        return Heard(residual, voice, near, self._quiet < reach, self._advise(), self._evidence(voice, near))
 
     def _relocate(self, delay: int | None, moved: int) -> None:
+        """Follow the tracker: the first delay it finds, and jumps. The path is kept, it has only been shifted."""
         if delay is None or (self._located and not moved):
             return
-        target = self.offset + moved if self._located else delay - _LEAD + self.hold * BLOCK
+        target = self._offset + moved if self._located else delay - _LEAD + self.hold * BLOCK
         while target < -_LEAD:
             self.hold += 1
             target += BLOCK
-        self.offset = max(0.0, target)
+        self._offset = max(0.0, target)
+        if not self._located:
+            self.canceller.forget_path()
         self._located = True
         self.drift.restart()
-        if not moved:
-            self.canceller.forget_path()
-        self.canceller.align(self.playback.read(self.offset, BLOCK * (PARTITIONS + 1)))
+        self.weigh.path_changed()
+        self.canceller.align(self.playback.read(self._offset, BLOCK * (PARTITIONS + 1)))
 
     def _slide(self, echo: Samples) -> None:
         predicted = rfft(np.concatenate((np.zeros(BLOCK, np.float32), echo)))
         move = self.drift.hear(predicted, self.canceller.error_spectrum)
-        self.offset = max(0.0, self.offset + move + self.drift.rate * BLOCK)
+        self._offset = max(0.0, self._offset + move + self.drift.rate * BLOCK)
+
+    def _watch(self, held: Samples, residual: Samples) -> None:
+        """A canceller that adds sound has learnt another room: start it again."""
+        adds = float(residual @ residual) > 1.5 * float(held @ held) + 1e-6
+        self._worse = self._worse + 1 if adds else max(0, self._worse - 2)
+        if self._worse > 12:
+            self.canceller.forget_path()
+            self._worse = 0
 
     def _hear_voice(self, residual: Samples) -> float:
         if self._pending is None:
             self._pending = residual
         else:
-            self._voice = self.voice_activity(np.concatenate((self._pending, residual)))
+            chunk = np.concatenate((self._pending, residual))
+            self._voice = self.voice_activity(chunk[:CHUNK])
             self._pending = None
         return self._voice
 
-    def _judge(self, microphone: Samples, residual: Samples, echo: Samples, voice: float) -> tuple[float, float]:
-        """A first gate: the residual must stand 4 dB over what echo alone usually leaves of itself."""
-        left, gone = float(residual @ residual) + 1e-7, float(echo @ echo) + 1e-7
-        ratio = 10 * np.log10(left / gone)
-        if self._quiet > RATE or gone < 1e-5:
-            return voice, ratio
-        self._ratios = [*self._ratios[-499:], ratio]
-        bar = float(np.percentile(self._ratios, 75)) + 4
-        return (voice if ratio > bar else 0.3 * voice), ratio
+    def _advise(self) -> Mode:
+        # an echo that does not stand out of the noise needs no cancelling
+        if self.weigh.erle > _GOOD or (self.weigh.heard > 5 and self.weigh.over_noise < 6):
+            self._mode = "full"
+        elif self.weigh.erle < _POOR and self.weigh.over_noise > 9:
+            self._mode = "guarded"
+        return self._mode
+
+    def _evidence(self, voice: float, near: float) -> dict[str, float]:
+        look = self.tracker.look
+        return {
+            "near": round(near, 3),
+            "voice": round(voice, 3),
+            "erle_db": round(self.weigh.erle, 1),
+            "echo_over_noise_db": round(self.weigh.over_noise, 1),
+            "left_over_usual_db": round(self.weigh.excess, 1),
+            "delay_ms": round((self._offset + _LEAD) * 1000 / RATE - 16 * self.hold, 1) if self._located else -1.0,
+            "drift_ppm": round(self.drift.rate * 1e6, 1),
+            "held_ms": 16.0 * self.hold,
+            "correlation": round(look.peak, 1),
+            "residual_correlation": round(look.residual, 1),
+        }

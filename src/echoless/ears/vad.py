@@ -49,7 +49,8 @@ class VoiceActivity:
         padded = np.concatenate((self._context, chunk, chunk[-2 : -2 - _CONTEXT : -1]))
         self._context = chunk[-_CONTEXT:].copy()
         net = self._net
-        frames = np.stack([padded[at : at + _FRAME] for at in range(0, CHUNK, _HOP)], axis=1)
+        step = padded.itemsize
+        frames = np.lib.stride_tricks.as_strided(padded, (_FRAME, CHUNK // _HOP), (step, _HOP * step), writeable=False)
         spectrum = net.basis @ frames
         cutoff = _FRAME // 2 + 1
         features = np.sqrt(spectrum[:cutoff] ** 2 + spectrum[cutoff:] ** 2)
@@ -64,10 +65,14 @@ class VoiceActivity:
 
 def _convolve(features: Array, weight: Array, bias: Array, stride: int) -> Array:
     """A 3-tap convolution over time with zero padding, then ReLU. `weight` is (out, 3 * in), tap-major."""
-    padded = np.pad(features, ((0, 0), (1, 1)))
-    steps = range(0, features.shape[1], stride)
-    columns = np.stack([padded[:, at : at + 3].T.reshape(-1) for at in steps], axis=1)
-    return np.maximum(weight @ columns + bias[:, None], 0)
+    inputs, times = features.shape
+    padded = np.zeros((times + 2, inputs), np.float32)
+    padded[1:-1] = features.T
+    row = padded.strides[0]
+    columns = np.lib.stride_tricks.as_strided(
+        padded, (-(-times // stride), 3 * inputs), (stride * row, padded.itemsize), writeable=False
+    )
+    return np.maximum(weight @ columns.T + bias[:, None], 0)
 
 
 class _Network:

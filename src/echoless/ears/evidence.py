@@ -1,0 +1,197 @@
+"""What speaks for and against somebody else in the room: the numbers that the judge of near-end speech looks at.
+
+Levels in twelve bands, each compared with what the agent's echo alone would leave there. That expectation is a gain
+from the (reverberated) reference to the microphone and to the residual, learnt a band within some 100 ms of
+speech: it needs no exact alignment and no linear loudspeaker, so it carries the time in which the canceller cannot.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import rfft
+
+from echoless.ears.canceller import BINS, FFT
+from echoless.ears.delay import Look
+from echoless.frames import BLOCK, RATE, Samples
+
+BANDS = 12
+Bands = NDArray[np.float32]
+
+_EMPTY = np.float32(1e-9)
+_REVERB = np.float32(0.6)
+"""Decay of the reverberated reference from block to block: 60 dB in 0.43 s."""
+_SECOND = RATE // BLOCK
+NAMES = (
+    *(f"{what}_{band}" for what in ("over_noise", "over_left", "over_echo", "over_linear") for band in range(BANDS)),
+    *("peak", "tracked", "residual_peak", "voice", "located", "age", "quiet", "far_db", "residual_db", "noise_db"),
+    *("erle", "excess", "total_ratio", "cut", "slide", "own_canceller"),
+)
+"""The features, in order."""
+
+
+def _filters() -> NDArray[np.float32]:
+    """Triangles evenly spaced on the mel scale, 120-7000 Hz: (bins, bands)."""
+    low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (120, 7000))
+    mel = np.linspace(low, high, BANDS + 2)
+    edges = 700 * (10 ** (mel / 2595) - 1)
+    at = np.arange(BINS)[:, None] * (RATE / FFT)
+    rise = (at - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    fall = (edges[2:] - at) / (edges[2:] - edges[1:-1])
+    shape = np.clip(np.minimum(rise, fall), 0, None)
+    return (shape / shape.sum(axis=0)).astype(np.float32)
+
+
+def decibels(power: Bands) -> Bands:
+    """10 log10, floored at -90 dB."""
+    return np.float32(10) * np.log10(power + _EMPTY)
+
+
+class Level:
+    """A running quantile, in dB a band, of how far one level stands above another while the latter is present."""
+
+    def __init__(self, quantile: float) -> None:
+        self.value = np.zeros(BANDS, np.float32)
+        self._up, self._down = np.float32(quantile), np.float32(1 - quantile)
+        self._seen = np.zeros(BANDS, np.float32)
+
+    def hear(self, difference: Bands, present: NDArray[np.bool_]) -> None:
+        """Take one block. The first blocks move it fast, later ones slowly."""
+        first = present & (self._seen == 0)
+        self.value[first] = difference[first]
+        self._seen += present
+        step = np.maximum(np.float32(0.25), np.float32(10) / (1 + self._seen / 2))
+        move = np.where(difference > self.value, self._up, -self._down) * step
+        self.value += np.where(
+            present, np.clip(move, -np.abs(difference - self.value), np.abs(difference - self.value)), 0
+        )
+
+    def forget(self) -> None:
+        """Learn fast again."""
+        self._seen = np.minimum(self._seen, 20)
+
+
+class Evidence:
+    """Turns each block's signals into the features named in `NAMES`."""
+
+    def __init__(self, cancels_echo: bool) -> None:
+        self._own = float(not cancels_echo)
+        self._filters = _filters()
+        self._window = np.hanning(FFT).astype(np.float32)
+        self._past = np.zeros((4, FFT), np.float32)
+        self._reverb = np.zeros(BANDS, np.float32)
+        self._loudest = np.full(BANDS, -90, np.float32)
+        self._recent = np.zeros((_SECOND, BANDS), np.float32)
+        self._floor = np.full(BANDS, -50, np.float32)
+        self._low = np.full(BANDS, 100, np.float32)
+        self._left, self._echo = Level(0.7), Level(0.5)
+        self._usual = 0.0
+        self._age = 0
+        self._count = 0
+        self._cut = 1e3
+        self._loud = 0.0
+        self.erle = 0.0
+        """Echo return loss enhancement while the agent speaks, dB, over about a second."""
+        self.over_noise = 0.0
+        """How far the microphone stands over the noise while the agent speaks, dB."""
+        self.excess = 0.0
+        """How far the residual stands over what is usual for this echo, dB."""
+        self.heard = 0.0
+        """Seconds of reference so far."""
+
+    def hear(
+        self,
+        signals: tuple[Samples, Samples, Samples, Samples],
+        reference: Samples,
+        look: Look,
+        voice: float,
+        located: bool,
+        quiet: int,
+        slide: float,
+    ) -> NDArray[np.float32]:
+        """The features of one block.
+
+        `signals`: microphone, residual, predicted echo and aligned reference; `reference`: as it came in (for
+        cuts); `quiet`: samples since the reference was last active.
+        """
+        self._count += 1
+        self._past[:, :BLOCK] = self._past[:, BLOCK:]
+        for row, signal in zip(self._past, signals, strict=True):
+            row[BLOCK:] = signal
+        spectrum = rfft(self._past * self._window, axis=1)
+        power = (spectrum.real**2 + spectrum.imag**2) @ self._filters / np.float32(BLOCK)
+        microphone, residual, linear, _ = decibels(power)
+        expected = self._expect(power[3], located)
+        present = (expected > -55) & (expected > self._loudest - 30)
+        self._left.hear(residual - expected, present)
+        self._echo.hear(microphone - expected, present)
+        self._track_noise(residual)
+        self._watch_cuts(reference)
+        over_left = residual - expected - self._left.value
+        over_echo = microphone - expected - self._echo.value
+        over_left = np.where(expected > -70, over_left, 30)
+        over_echo = np.where(expected > -70, over_echo, 30)
+        gone, total, predicted = decibels(power[:3].mean(axis=1)).tolist()
+        echoing = bool(present.any())
+        if echoing:
+            self.erle += 0.02 * (min(gone - total, 40.0) - self.erle)
+            self.over_noise += 0.02 * (gone - float(decibels((10 ** (self._floor / 10)).mean())) - self.over_noise)
+            self.heard += BLOCK / RATE
+            ratio = total - predicted
+            self._usual += (0.75 if ratio > self._usual else -0.25) * 0.25
+        else:
+            ratio = self._usual
+        self.excess = min(max(ratio - self._usual, -30), 30)
+        self._age = self._age + echoing if located else 0
+        scalars = (
+            look.peak / 10,
+            look.tracked / 10,
+            look.residual / 10,
+            voice * 2,
+            float(located),
+            np.log1p(self._age) / 3,
+            np.log1p(min(quiet, 2 * RATE) / BLOCK) / 2,
+            float(expected.mean()) / 20 + 2,
+            total / 20 + 2,
+            float(self._floor.mean()) / 20 + 2,
+            self.erle / 10,
+            self.excess / 10,
+            min(max(gone - total, -10), 40) / 10,
+            np.exp(-self._cut / 15),
+            min(abs(slide), 3.0),
+            self._own,
+        )
+        bands = np.concatenate((residual - self._floor, over_left, over_echo, residual - linear))
+        return np.concatenate(
+            (np.minimum(np.maximum(bands, -25), 35) / 10, np.array(scalars, np.float32)), dtype=np.float32
+        )
+
+    def _expect(self, far: Bands, located: bool) -> Bands:
+        """The reference's level a band as it can sound in the room now, dB."""
+        self._reverb = np.maximum(far, self._reverb * _REVERB)
+        self._recent[self._count % _SECOND] = far
+        loudest = self._recent.max(axis=0)
+        self._loudest = decibels(loudest)
+        # with no delay known, whatever was played in the last second may be what is heard
+        return decibels(self._reverb) if located else self._loudest
+
+    def _track_noise(self, residual: Bands) -> None:
+        """The noise floor: the least of the last seconds, crept up to, fallen to at once."""
+        self._low = np.minimum(self._low, residual + 3)
+        self._floor += np.minimum(np.maximum(self._low - self._floor, -3), np.float32(0.1))
+        if self._count % (3 * _SECOND) == 0:
+            self._low = residual + 3
+
+    def _watch_cuts(self, reference: Samples) -> None:
+        """Blocks since the reference fell from speech to digital silence at once: a lost piece, not a pause."""
+        end = float(np.abs(reference[-32:]).max())
+        begin = float(np.abs(reference[:32]).max())
+        self._cut += 1
+        if begin == 0.0 and self._loud > 0.01:
+            self._cut = 0
+        self._loud = end
+
+    def path_changed(self) -> None:
+        """The delay moved: learn the levels again quickly."""
+        self._left.forget()
+        self._echo.forget()
