@@ -89,9 +89,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.save:
         options.save.write_text(json.dumps([asdict(each) for each in judged], ensure_ascii=False, indent=0))
     for group in SETS:
-        of_group = [each for each in judged if each.group == group]
-        if of_group:
-            console.print(_table(group, of_group))
+        for manner, spoken in (("said to a machine", True), ("read aloud", False)):
+            part = [each for each in judged if each.group == group and each.person.startswith("pvb") == spoken]
+            if part:
+                console.print(_table(f"{group}, {manner}", part))
     return 0
 
 
@@ -238,7 +239,7 @@ def silent_from(sound: Samples, end: int) -> int:
 # --- the curve ------------------------------------------------------------------------------------------------
 
 
-def outcome(judged: Iterable[Judged], tuning: Tuning, fuse: bool = True, ask: float = 0.35) -> dict[str, float]:
+def outcome(judged: Iterable[Judged], tuning: Tuning, fuse: bool = True, ask: float = 0.3) -> dict[str, float]:
     """Share of hesitations cut off, and quantiles of the wait at finishes, seconds.
 
     `ask` is the silence at which the answer is there at the earliest (the listener's hang, recognition, the model).

@@ -3,7 +3,7 @@
 A silence timer alone cuts people off or keeps them waiting: pauses inside sentences (0.2-1 s) are as long as gaps
 between speakers (Heldner and Edlund, 2010; Skantze, 2021). So sound (`SmartTurn`) and words (`completeness`) are
 asked once the user falls silent, and their answer says how much silence is enough. Tuned by
-`python -m echoless.rooms.bench.turn_end`; figures in docs/log/turn_end.md.
+`python -m echoless.ears.bench_turn_end`; figures in docs/log/turn_end.md.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Tuning:
 
     sure: float = 0.40
     """When the turn surely is complete."""
-    unsure: float = 1.60
-    """When it surely is not."""
-    likely: float = 0.6
+    unsure: float = 2.20
+    """When it surely is not: longer than people hesitate in mid-sentence."""
+    likely: float = 0.3
 
 
 def patience(finished: float, tuning: Tuning | None = None) -> Patience:
@@ -85,9 +85,16 @@ def completeness(text: str) -> float:
     return complete(text)
 
 
+ENOUGH = 3.7
+"""Evidence, in summed log odds of voice and words, at which finished and unfinished are even. That it is far above
+zero is the price of a cut-off: both models are sure of too many hesitations."""
+STEEP = 2.0
+"""How quickly the answer turns around that."""
+
+
 def fused(sound: float, text: str) -> float:
-    """The probability of a finished turn from the voice's, 0..1, and the words'. Evidence adds up as log odds."""
-    return _logistic(_odds(sound) + 0.7 * _odds(completeness(text)))
+    """The probability of a finished turn from the voice's, 0..1, and the words': their log odds added up."""
+    return _logistic(STEEP * (_odds(sound) + _odds(completeness(text)) - ENOUGH))
 
 
 def _odds(p: float) -> float:
