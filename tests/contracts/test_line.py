@@ -17,6 +17,8 @@ from echoless.lines.door import Line, LineError, LineTraits
 from echoless.lines.fake import ScriptedLine
 from echoless.lines.files import FileLine
 from echoless.lines.soundcard import SoundCardLine
+from echoless.rooms.line import RoomLine
+from echoless.rooms.script import Script
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lines"))
 import virtual_card
@@ -47,7 +49,12 @@ def virtual() -> Iterator[virtual_card.VirtualCard]:
         yield card
 
 
-KINDS = ["scripted-16", "scripted-48", "files-16", "files-48", pytest.param("soundcard-48", marks=pytest.mark.slow)]
+def room(tmp_path: Path, rate: int) -> Line:
+    return RoomLine(Script.model_validate({"seconds": 8, "rate": rate, "room": {"rt60": 0.2, "noise_db": -70}}))
+
+
+PLAIN = ["scripted-16", "scripted-48", "files-16", "files-48", "room-16", "room-48"]
+KINDS = [*PLAIN, pytest.param("soundcard-48", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(params=KINDS)
@@ -57,7 +64,7 @@ async def line(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         request.getfixturevalue("virtual")
         made: Line = SoundCardLine(rate=int(rate) * 1000)
     else:
-        made = {"scripted": scripted, "files": files}[kind](tmp_path, int(rate) * 1000)
+        made = {"scripted": scripted, "files": files, "room": room}[kind](tmp_path, int(rate) * 1000)
     await made.open()
     if kind == "soundcard":  # PulseAudio takes a moment until its time stamps mean something
         for _ in range(60):

@@ -1,0 +1,145 @@
+"""The suite: its scripts are good, the same every time, and cover what they say; its report says what happened."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from echoless.frames import BLOCK, RATE
+from echoless.rooms import report
+from echoless.rooms.acoustics import EchoPath
+from echoless.rooms.cases import FAMILIES, LEVELS, Suite
+from echoless.rooms.levels import speech_like
+from echoless.rooms.measures import pool
+from echoless.rooms.people import People, cough, music, nod, shared_folder
+from echoless.rooms.real import CUT_IN, mixed
+from echoless.rooms.scorer import Scores
+from echoless.rooms.script import RoomSettings, ScriptError, load
+from echoless.rooms.talkers import trim
+from echoless.rooms.variants import Aec3Guard, DeafGuard, check
+
+
+def people():
+    try:
+        return People(shared_folder())
+    except ScriptError as missing:
+        pytest.skip(str(missing))
+
+
+def test_every_family_makes_scripts_that_load(tmp_path):
+    suite = Suite(people(), tmp_path)
+    for n in range(3):
+        for family in FAMILIES:
+            case = suite.case(n, family, LEVELS[n])
+            told = load(case.path)
+            assert told.tags == {"family": family, "echo_db": LEVELS[n]}
+            assert told.talkers[0].kind == "turn"
+            assert not any(str(t.wav).startswith("/") for t in told.talkers)
+
+
+def test_cases_cover_levels_and_families_and_do_not_depend_on_how_many_there_are(tmp_path):
+    suite = Suite(people(), tmp_path / "a")
+    cases = list(suite.cases(200))
+    names = [case.name.split("-", 1)[1] for case in cases]
+    assert {n for n in names if n.startswith("static")} == {f"static{level:+d}" for level in LEVELS}
+    for family in FAMILIES:
+        assert sum(n.rstrip("+-0123456789") == family for n in names) >= 5
+    few = list(Suite(people(), tmp_path / "b").cases(7))
+    for one, other in zip(cases, few, strict=False):
+        assert one.path.name == other.path.name
+        assert load(one.path).room == load(other.path).room
+    assert len({case.seed for case in cases}) == len(cases)
+
+
+def test_another_seed_is_another_suite(tmp_path):
+    one, other = (list(Suite(people(), tmp_path / str(seed), seed).cases(4)) for seed in (0, 1))
+    assert all(a.path.read_text() != b.path.read_text() for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("make", [cough, nod, music])
+def test_made_up_sounds_differ_and_are_audible(make):
+    one, other = make(1), make(2)
+    assert not np.array_equal(one, other)
+    assert np.array_equal(one, make(1))
+    assert len(trim(one)) > 0.2 * RATE
+
+
+# --- other guards -----------------------------------------------------------------------------------------------
+
+
+def test_aec3_removes_echo_and_the_deaf_guard_does_not():
+    path, aec3, deaf = EchoPath(RoomSettings(echo_db=0, nonlinear=0.1), 1), Aec3Guard(), DeafGuard()
+    before = after = raw = 0.0
+    for k, block in enumerate(speech_like(8.0).reshape(-1, BLOCK)):
+        echo = path.play(block)
+        clean, same = aec3.hear(echo, path.played).clean, deaf.hear(echo, path.played).clean
+        assert clean.shape == (BLOCK,)
+        if k > 250:
+            before, after, raw = before + echo @ echo, after + clean @ clean, raw + same @ same
+    assert 10 * np.log10(before / after) > 15
+    assert raw == before
+
+
+@pytest.mark.parametrize(("guard", "without"), [("magic", ()), ("own", ("hope",))])
+def test_unknown_guards_and_layers_are_refused(guard, without):
+    with pytest.raises(ScriptError, match=r"there is|it has"):
+        check(guard, without)
+
+
+def test_people_are_mixed_into_recordings_at_their_level():
+    echo, voice = speech_like(10.0, -30.0), speech_like(3.0, -20.0)
+    both = mixed(echo, voice, 10)
+    assert np.array_equal(both[: int(CUT_IN * RATE)], echo[: int(CUT_IN * RATE)])
+    added = (both - echo)[int(CUT_IN * RATE) :][: len(voice)]
+    assert 20 * np.log10(np.std(added) / np.std(voice)) == pytest.approx(-20, abs=0.7)  # to -40 dBFS
+
+
+# --- the report -------------------------------------------------------------------------------------------------
+
+
+def finished_call(folder, name, level, *, noticed=True, self_answers=0):
+    bursts = [{"begin": 3.0, "end": 12.0, "kind": "reply", "latency": 0.8, "over_user": False}]
+    bursts += [{"begin": 20.0 + k, "end": 20.5 + k, "kind": "self_answer"} for k in range(self_answers)]
+    talker = {"number": 1, "kind": "interrupt", "begin": 8.0, "end": 10.0, "over_agent": True, "who": "user"}
+    talker |= {"noticed": noticed, "ducked": 0.2, "stopped": 0.4, "answered": True}
+    scores = Scores(50.0, 20.0, -20.0, bursts, [talker], tags={"family": "static", "echo_db": level})
+    call = folder / "calls" / name
+    call.mkdir(parents=True)
+    (call / "scores.json").write_text(json.dumps({"measures": {}, **asdict(scores)}))
+    word = {"words": 10, "errors": 3, "errors_without_echo": 2, "over_agent": True, "kind": "interrupt"}
+    (call / "words.json").write_text(json.dumps([word]))
+
+
+def test_report_counts_what_happened(tmp_path):
+    for k in range(10):
+        finished_call(tmp_path / "own", f"{k}", LEVELS[k % 5], noticed=k != 4)
+    finished_call(tmp_path / "own", "bad", 15, self_answers=2)
+    finished_call(tmp_path / "other", "0", 0, noticed=False)
+    path = report.write({"own": tmp_path / "own", "other": tmp_path / "other"}, tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert path.endswith("report.md")
+    assert "Self-answers: 2 in 0.15 h" in text
+    assert "| bad | 2 |" in text
+    assert "30.0 % against 20.0 % (110)" in text
+    figures = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert figures["own"]["all"]["noticed"]["count"] == 10
+    assert figures["own"]["levels"]["15"]["noticed"]["of"] == 3
+    assert figures["other"]["all"]["noticed"]["value"] == 0
+    assert (tmp_path / "out" / "curves.png").stat().st_size > 5000
+
+
+def test_scores_survive_their_file(tmp_path):
+    finished_call(tmp_path, "0", 0, self_answers=1)
+    (call,) = report.read(tmp_path)
+    assert pool([call.scores])["self_answers"].count == 1
+    assert report.badness(call)[0] == 1
+
+
+def test_nothing_rehearsed_is_one_line(tmp_path):
+    with pytest.raises(ValueError, match="nothing was rehearsed"):
+        report.write({"own": tmp_path}, tmp_path / "out")
+
+
+def test_words_are_compared_plainly():
+    assert report.plain_words("Don't, you THOUGHT-me… so silly!") == ["don't", "you", "thought", "me", "so", "silly"]
