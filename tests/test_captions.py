@@ -9,6 +9,7 @@ import pty
 import termios
 from collections.abc import AsyncIterator
 
+import pytest
 from rich.console import Console
 
 from echoless.captions import Captions, picture, watch
@@ -67,6 +68,18 @@ async def test_the_live_view_leaves_the_conversation_on_the_screen():
     out = console.file.getvalue()  # type: ignore[attr-defined]
     assert out.index("What is the time?") < out.index("It is late.") < out.rindex("[Stop] it.")
     assert "\x1b[9;90mVery late" in out  # struck out
+
+
+async def test_what_was_said_stays_on_the_screen_after_ctrl_c():
+    console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=100)
+
+    async def broken_off() -> AsyncIterator[Event]:
+        yield event("agent.saying", generation=1, text="Once upon a time")
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await watch(broken_off(), console=console)
+    assert "\x1b[9;90mOnce upon a time" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_partial_words_are_grey_until_they_are_final():

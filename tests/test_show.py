@@ -104,7 +104,7 @@ def test_a_long_call_goes_into_rows(tmp_path: Path):
     call = recall(record(tmp_path, 100.0))
     figure = draw(call, timing(call))
     assert len(figure.axes) == 5
-    assert [ax.get_xlim()[0] for ax in figure.axes] == [0, 24, 48, 72, 96]
+    assert [ax.get_xlim()[0] for ax in figure.axes] == [0, 20, 40, 60, 80]
 
 
 def test_an_hour_stays_one_picture(tmp_path: Path):

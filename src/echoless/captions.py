@@ -227,17 +227,17 @@ async def watch(
         await _plain(events, console)
         return
     captions = Captions()
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-        with Keys(lambda key: _press(key, captions, controls)) if controls else contextlib.nullcontext() as keys:
-            drawing = asyncio.ensure_future(_draw(live, captions, levels, keys is not None and keys.alive))
-            try:
-                async for event in events:
-                    captions.feed(event)
-            finally:
-                drawing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await drawing
-        _print(live.console, captions.finish())
+    reading = Keys(lambda key: _press(key, captions, controls)) if controls else contextlib.nullcontext()
+    with Live(console=console, auto_refresh=False, transient=True) as live, reading as keys:
+        drawing = asyncio.ensure_future(_draw(live, captions, levels, keys is not None and keys.alive))
+        try:
+            async for event in events:
+                captions.feed(event)
+        finally:
+            drawing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await drawing
+            _print(live.console, captions.finish())  # after Ctrl-C too
 
 
 async def _draw(live: Live, captions: Captions, levels: Levels | None, keys: bool) -> None:

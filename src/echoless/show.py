@@ -79,8 +79,8 @@ def summary(call: Recalled, measured: Timing) -> list[str]:
 
 def draw(call: Recalled, measured: Timing) -> Figure:
     """The picture. Nothing is written."""
-    row = max(ROW_SECONDS, call.seconds / MOST_ROWS) if call.seconds > ROW_SECONDS else max(4.0, call.seconds)
-    rows = max(1, math.ceil(call.seconds / row - 1e-6))
+    rows = min(MOST_ROWS, max(1, math.ceil(call.seconds / ROW_SECONDS - 1e-6)))
+    row = max(4.0, call.seconds / rows)
     height = rows * ROW_HEIGHT + 1.1
     figure = Figure(figsize=(WIDTH, height), dpi=DPI)
     renderer = FigureCanvasAgg(figure).get_renderer()
@@ -175,7 +175,7 @@ class _Row:
 
     def _turns(self) -> None:
         for opens, closes, at, colour in (
-            (("user.started",), ("user.stopped",), self.TURN_USER, CLEAN),
+            (("user.started",), ("user.stopped", "user.rejected"), self.TURN_USER, CLEAN),
             (("agent.thinking",), ("agent.started", "agent.stopped"), self.TURN_AGENT, THINK),
             (("agent.started",), ("agent.stopped",), self.TURN_AGENT, AGENT),
             (("agent.ducked",), ("agent.resumed", "agent.stopped"), self.TURN_AGENT, DUCK),
