@@ -27,10 +27,10 @@ SPEECH = 0.7
 """Silero's probability above which a 32 ms frame counts as speech."""
 LEAST_SPEECH = 0.09
 """Seconds of such frames without which there were no words; real noises have at most 64 ms, a short word 224 ms."""
-FAVOURITES = frozenset(
-    ("you", "so", "the", "and", "oh", "bye", "i", "i'm", "i'm going", "please subscribe")
-    + ("thank you", "thanks for watching", "thank you for watching")
+_OF_SUBTITLES = (
+    "you|so|the|and|oh|bye|i|i'm|i'm going|please subscribe|thank you|thanks for watching|thank you for watching"
 )
+FAVOURITES = frozenset(_OF_SUBTITLES.split("|"))
 """What Whisper's kin, brought up on subtitles, make of a cough or a hiss."""
 SURE_SPEECH = 0.25
 """Seconds of speech from which on even a favourite is believed; a cough reaches 160 ms."""
