@@ -57,3 +57,18 @@ def test_the_example_is_an_engine(installed: None):
 def test_it_is_about_ten_lines():
     code = [line for line in block("python").splitlines() if line.strip() and not line.startswith(("from", "import"))]
     assert len(code) <= 10
+
+
+def test_the_readme_names_commands_that_exist_and_pictures_that_are_there():
+    from typer.main import get_command
+
+    from echoless.cli import app
+
+    root = Path(__file__).resolve().parents[1]
+    readme = (root / "README.md").read_text("utf-8")
+    commands = set(get_command(app).commands)  # type: ignore[attr-defined]
+    assert set(re.findall(r"`echoless (\w+)", readme)) <= commands
+    for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", readme):
+        assert (root / picture).is_file()
+    for target in re.findall(r"`make (\w+)`", readme):
+        assert re.search(rf"^{target}:", (root / "Makefile").read_text(), re.MULTILINE)
