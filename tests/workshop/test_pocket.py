@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import echoless.mind
-from echoless.workshop.mind.card import SYSTEM
+from echoless.mind.prompt import SYSTEM
 from echoless.workshop.mind.nearness import read_openings
 from echoless.workshop.mind.recipe import HERE
 from echoless.workshop.mind.served import Served, serve
@@ -65,7 +65,7 @@ async def test_its_replies_are_short_speakable_and_end(served: Served, system: s
 
 
 async def test_it_answers_at_the_end_of_a_full_context(served: Served) -> None:
-    turns = [("user" if n % 2 == 0 else "assistant", "I like soup with bread. How are you today?") for n in range(59)]
+    turns = [("user" if n % 2 == 0 else "assistant", "I like soup with bread. How are you today?") for n in range(57)]
     text = await served.prompt(turns)
     assert 700 < len(await served.tokens(text)) < ABOUT["context"] - ABOUT["sampling"]["n_predict"]
     answer = await served.complete(text, seed=1, **ABOUT["sampling"])

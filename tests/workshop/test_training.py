@@ -67,10 +67,12 @@ def run(tmp_path: Path) -> Path:
 
 
 def losses(out: Path) -> dict[int, str]:
-    rows = (line.split(",") for line in (out / "loss.csv").read_text().splitlines())
+    rows = [line.split(",") for line in (out / "loss.csv").read_text().splitlines()]
+    assert len({row[1] for row in rows}) == len(rows), "a step is logged twice"
     return {int(step): loss for _, step, loss, _ in rows}
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_loss_curve(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = run.parent / "tiny.toml"
     training.train(recipe, run)
@@ -118,6 +120,7 @@ def test_dialogues_in_one_row_do_not_see_each_other() -> None:
     assert torch.allclose(together, model(second[None])[0], atol=1e-4)
 
 
+@pytest.mark.slow
 async def test_a_random_model_writes_the_same_tokens_in_llama_cpp(run: Path) -> None:
     torch.manual_seed(5)
     raw = training.load_recipe(run.parent / "tiny.toml")[0]

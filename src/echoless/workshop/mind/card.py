@@ -16,14 +16,10 @@ import json
 import shutil
 from pathlib import Path
 
+from echoless.mind.prompt import SYSTEM
 from echoless.workshop.mind.judge import Reply, counts, replies
 from echoless.workshop.mind.lines import Lines
 from echoless.workshop.mind.recipe import HERE, Recipe, load_recipe
-
-SYSTEM = (
-    "You are a friendly companion in a spoken conversation. Answer in one to three short sentences, the way people "
-    "talk: no lists, no markup, no emoji. Answer in the language that the user speaks."
-)
 
 
 def read_verdicts(path: Path) -> dict[str, str]:

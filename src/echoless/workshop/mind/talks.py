@@ -101,7 +101,8 @@ class OwnTalks:
         name = "Echoless"
         if most_turns > 2 and rng.random() < 0.4:
             bound: dict[str, str] = {}
-            turns.append(("system", self.lines.expand(rng.choice(self.lines.systems), rng, bound)))
+            system = self.lines.systems[0] if rng.random() < 0.5 else rng.choice(self.lines.systems)
+            turns.append(("system", self.lines.expand(system, rng, bound)))
             name = bound.get("agentname", name)
         if most_turns > 2 and rng.random() < 0.12:  # the agent has greeted first
             turns.append(
