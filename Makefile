@@ -22,8 +22,15 @@ check: setup  ## format, lint, types: what a change must pass beside the tests
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
+bench: setup  ## how quick a conversation is here: a table, and out/bench.json
+	@mkdir -p out
+	@.venv/bin/python -m echoless.bench.talk --json out/bench.json
+
+rehearse: setup  ## many conversations in simulated rooms, judged by their sound: out/rehearsals/report.md
+	@.venv/bin/python -m echoless.rooms.suite rehearsals --out out/rehearsals
+
 lock:  ## pin the newest versions that fit pyproject.toml, with hashes
 	@bash scripts/setup.sh dev
 	bash scripts/lock.sh
 
-.PHONY: help setup talk test check lock
+.PHONY: help setup talk test check bench rehearse lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -96,6 +97,8 @@ def test_make_lists_its_targets_and_none_is_dead():
         assert f"make {target}" in listed
     for script in re.findall(r"scripts/[\w.-]+", rules):
         assert (ROOT / script).is_file()
+    for module in re.findall(r"-m (echoless[\w.]+)", rules):
+        assert importlib.util.find_spec(module)
 
 
 def test_continuous_integration_runs_what_everybody_runs():
