@@ -1,0 +1,81 @@
+"""Delay and drift, found from signals whose delay is known."""
+
+import numpy as np
+import pytest
+from tests.ears.echo_sounds import delayed, speechlike
+
+from echoless.ears.delay import DelayTracker
+from echoless.ears.drift import Playback
+from echoless.frames import BLOCK, RATE
+
+
+def track(microphone: np.ndarray, reference: np.ndarray) -> DelayTracker:
+    tracker = DelayTracker()
+    for at in range(0, len(reference), BLOCK):
+        block = microphone[at : at + BLOCK]
+        tracker.hear(block, block, reference[at : at + BLOCK])
+    return tracker
+
+
+@pytest.mark.parametrize("milliseconds", [0, 3, 80, 400, 800])
+def test_finds_any_delay_within_a_second(milliseconds: int):
+    reference = speechlike(2)
+    tracker = track(delayed(reference, milliseconds * 16), reference)
+    assert tracker.delay == pytest.approx(milliseconds * 16, abs=4)
+
+
+def test_finds_a_reference_that_is_late():
+    played = speechlike(2)
+    tracker = track(played, delayed(played, 640))
+    assert tracker.delay == pytest.approx(-640, abs=4)
+
+
+@pytest.mark.parametrize("jump", [80, -60, 200, -150])
+def test_follows_a_jump_within_half_a_second(jump: int):
+    reference = speechlike(4)
+    early, late = delayed(reference, 200 * 16), delayed(reference, (200 + jump) * 16)
+    middle = len(reference) // 2
+    microphone = np.concatenate((early[:middle], late[middle:]))[: middle + RATE // 2 // BLOCK * BLOCK]
+    tracker = track(microphone, reference[: len(microphone)])
+    assert tracker.delay == pytest.approx((200 + jump) * 16, abs=4)
+
+
+def test_somebody_else_is_no_echo():
+    tracker = track(speechlike(4, seed=1), speechlike(4, seed=2))
+    assert tracker.delay is None
+
+
+def test_silence_tells_nothing():
+    tracker = track(speechlike(1), np.zeros(RATE // BLOCK * BLOCK, np.float32))
+    assert tracker.delay is None
+    assert tracker.look.peak == 0
+
+
+@pytest.mark.parametrize("ppm", [-300, 150])
+def test_measures_drift(ppm: int):
+    reference = speechlike(5)
+    time = np.arange(len(reference))
+    position = time - 1_000 - time * ppm * 1e-6
+    microphone = np.interp(position, time, reference, left=0).astype(np.float32)
+    drift = track(microphone, reference).look.drift
+    assert drift == pytest.approx(ppm * 1e-6, abs=40e-6)
+
+
+def test_playback_reads_fractions_of_a_sample():
+    playback = Playback()
+    time = np.arange(20 * BLOCK)
+    wave = np.sin(2 * np.pi * 1_000 / RATE * time).astype(np.float32)
+    for at in range(0, len(wave), BLOCK):
+        playback.push(wave[at : at + BLOCK])
+    read = playback.read(300.37)
+    expected = np.sin(2 * np.pi * 1_000 / RATE * (time[-BLOCK:] - 300.37))
+    assert np.abs(read - expected).max() < 2e-3
+
+
+def test_playback_keeps_its_past_over_the_wrap():
+    playback = Playback()
+    count = 700
+    for index in range(count):
+        playback.push(np.full(BLOCK, index, np.float32))
+    assert np.array_equal(playback.read(0), np.full(BLOCK, count - 1, np.float32))
+    assert np.array_equal(playback.read(60 * BLOCK), np.full(BLOCK, count - 61, np.float32))
