@@ -91,4 +91,3 @@ def test_a_run_of_the_suite_is_resumed_and_reported(tmp_path):
     suite._rehearse(out, cases, plan, 1, "none")
     assert (call / "scores.json").stat().st_mtime_ns == before
     assert (tmp_path / "run" / "scripts" / f"{cases[0].name}.json").is_file()
-

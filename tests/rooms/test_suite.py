@@ -108,7 +108,7 @@ def finished_call(folder, name, level, *, noticed=True, self_answers=0):
     call.mkdir(parents=True)
     (call / "scores.json").write_text(json.dumps({"measures": {}, **asdict(scores)}))
     word = {"words": 10, "errors": 3, "errors_without_echo": 2, "over_agent": True, "kind": "interrupt"}
-    (call / "words.json").write_text(json.dumps([word]))
+    (call / "claims.json").write_text(json.dumps({"words": [word], "false_ducks": [[30.0, 0.4]]}))
 
 
 def test_report_counts_what_happened(tmp_path):
@@ -122,6 +122,7 @@ def test_report_counts_what_happened(tmp_path):
     assert "Self-answers: 2 in 0.15 h" in text
     assert "| bad | 2 |" in text
     assert "30.0 % against 20.0 % (110)" in text
+    assert "own record |  | 2.00 % | 2.00 % |" in text
     figures = json.loads((tmp_path / "out" / "report.json").read_text())
     assert figures["own"]["all"]["noticed"]["count"] == 10
     assert figures["own"]["levels"]["15"]["noticed"]["of"] == 3

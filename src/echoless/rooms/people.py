@@ -12,7 +12,10 @@ import numpy as np
 import soundfile
 
 from echoless.frames import RATE, Samples
+from echoless.rooms.bursts import frame_levels
+from echoless.rooms.levels import active_level, read_wav
 from echoless.rooms.script import ScriptError
+from echoless.rooms.talkers import trim
 
 SHORT = ("stop", "no", "go", "off", "none")
 NODS = ("right", "yes", "on")
@@ -54,9 +57,9 @@ class People:
         self.short = [by_name[word] for word in SHORT if word in by_name]
         self.nods = [by_name[word] for word in NODS if word in by_name]
         judges = [r for r in self.recordings if r.folder in JUDGES and not r.path.stem.startswith("sb_")]
-        self.questions = [r for r in judges if 1.5 <= r.seconds <= 10.5]
-        self.phrases = [r for r in judges if 2.0 <= r.seconds <= 8.0]
-        self.quotable = [r for r in judges if r.text and r.language == "en" and 2.0 <= r.seconds <= 6.5]
+        fluent = [r for r in judges if _fluent(r)]
+        self.questions = self.phrases = fluent
+        self.quotable = [r for r in fluent if r.text and r.language == "en" and 2.0 <= r.seconds <= 6.5]
         self.noises = sorted((self.folder / "noise").glob("*.wav"))
         self.television = sorted((self.folder / "ami").glob("*.wav"))
 
@@ -64,6 +67,17 @@ class People:
         """Something else by the same person, where there is anything."""
         mine = [r for r in of if r.speaker == like.speaker and r.path != like.path]
         return draw.choice(mine or of)
+
+
+def _fluent(recording: Recording) -> bool:
+    """Whether somebody says 1.2 to 7 s without a pause that anybody could take for the end of a turn."""
+    if recording.seconds > 11:
+        return False
+    sound = trim(read_wav(recording.path))
+    if not 1.2 <= len(sound) / RATE <= 7.0:
+        return False
+    on = np.flatnonzero(frame_levels(sound) > active_level(sound) - 30)
+    return bool(np.diff(on).max() < 45)
 
 
 def _index(folder: Path) -> list[Recording]:

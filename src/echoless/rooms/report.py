@@ -30,6 +30,8 @@ class Call:
     folder: Path
     scores: Scores
     words: list[dict[str, Any]]
+    claimed_ducks: float = 0.0
+    """Seconds for which, by its own record, the agent held its breath though nobody spoke."""
 
     @property
     def family(self) -> str:
@@ -55,18 +57,37 @@ def _recogniser() -> Any:
     return open_recogniser("moonshine", "en", "")
 
 
-def add_words(folder: Path, script: Script, seed: int) -> None:
-    """Write words.json: for each English talker whose words are known, the errors of what the call understood and of
-    what the same recogniser makes of the same voice in the same room without any echo.
+def add_claims(folder: Path, script: Script, seed: int) -> None:
+    """Write claims.json: what only the agent's own record can tell. No score comes from it.
 
-    The call's words are what its events say it understood; nothing else here reads them.
+    `words`: for each English talker whose words are known, the errors of what the call understood and of what the
+    same recogniser makes of the same voice in the same room without any echo. `false_ducks`: (when, for how long) the
+    agent says that it held its breath and went on, though nobody had spoken for 2 s.
     """
+    scores = json.loads((folder / "scores.json").read_text())
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text("utf-8").splitlines()]
+    claims = {"words": _words(scores, events, script, seed), "false_ducks": _claimed_ducks(scores, events)}
+    (folder / "claims.json").write_text(json.dumps(claims, indent=1, ensure_ascii=False) + "\n")
+
+
+def _claimed_ducks(scores: dict[str, Any], events: Iterable[dict[str, Any]]) -> list[tuple[float, float]]:
+    out, since = [], None
+    for event in events:
+        if event["event"] == "agent.ducked":
+            since = event["t"]
+        elif event["event"] == "agent.resumed" and since is not None:
+            spoken = any(t["begin"] < event["t"] and since < t["end"] + 2 for t in scores["talkers"])
+            if not spoken:
+                out.append((since, round(event["t"] - since, 3)))
+            since = None
+    return out
+
+
+def _words(scores: dict[str, Any], events: Sequence[dict[str, Any]], script: Script, seed: int) -> list[dict[str, Any]]:
     from echoless.rooms.acoustics import places
     from echoless.rooms.talkers import prepare
 
-    scores = json.loads((folder / "scores.json").read_text())
-    said = [json.loads(line) for line in (folder / "events.jsonl").read_text("utf-8").splitlines()]
-    said = [event for event in said if event["event"] == "user.said"]
+    said = [event for event in events if event["event"] == "user.said"]
     where = places(script.room, seed)
     out = []
     for one in scores["talkers"]:
@@ -74,21 +95,13 @@ def add_words(folder: Path, script: Script, seed: int) -> None:
         if not talker.text or talker.language not in (None, "en") or one["kind"] not in ("turn", "interrupt", "quote"):
             continue
         truth = plain_words(talker.text)
-        heard = [event["text"] for event in said if one["begin"] < event["t"] < one["end"] + 3.0]
+        heard = " ".join(event["text"] for event in said if one["begin"] < event["t"] < one["end"] + 3.0)
         alone: Samples = prepare(talker, one["number"], script, where, seed).wet
         clean = _recogniser().transcribe(alone[: 30 * RATE], "en").text
-        out.append(
-            {
-                "number": one["number"],
-                "kind": one["kind"],
-                "over_agent": one["over_agent"],
-                "words": len(truth),
-                "errors": Levenshtein.distance(truth, plain_words(" ".join(heard))),
-                "errors_without_echo": Levenshtein.distance(truth, plain_words(clean)),
-                "heard": " ".join(heard),
-            }
-        )
-    (folder / "words.json").write_text(json.dumps(out, indent=1, ensure_ascii=False) + "\n")
+        errors, at_best = (Levenshtein.distance(truth, plain_words(text)) for text in (heard, clean))
+        row = {key: one[key] for key in ("number", "kind", "over_agent")}
+        out.append(row | {"words": len(truth), "errors": errors, "errors_without_echo": at_best, "heard": heard})
+    return out
 
 
 def word_errors(calls: Iterable[Call]) -> tuple[float | None, float | None, int]:
@@ -109,8 +122,9 @@ def read(folder: Path) -> list[Call]:
 
     calls = []
     for path, scores in load_scores(folder):
-        words = path / "words.json"
-        calls.append(Call(path, scores, json.loads(words.read_text()) if words.is_file() else []))
+        file = path / "claims.json"
+        claims = json.loads(file.read_text()) if file.is_file() else {"words": [], "false_ducks": []}
+        calls.append(Call(path, scores, claims["words"], sum(length for _, length in claims["false_ducks"])))
     return calls
 
 
@@ -142,7 +156,14 @@ def _goals(runs: Mapping[str, list[Call]]) -> str:
         ["word errors of interruptions", "<= 1.5 x"]
         + ["-" if e is None or b is None else f"{100 * e:.1f} % against {100 * b:.1f} % ({n})" for e, b, n in errors]
     )
+    rows.append(["false ducks by the agent's own record", "", *(_claimed(calls) for calls in runs.values())])
     return _table(["measure", "goal", *runs], rows)
+
+
+def _claimed(calls: Iterable[Call]) -> str:
+    judged = [c for c in calls if c.family not in MEDIA]
+    speech = sum(c.scores.agent_speech for c in judged)
+    return f"{100 * sum(c.claimed_ducks for c in judged) / speech:.2f} %" if speech else "-"
 
 
 def levels(calls: Sequence[Call]) -> dict[float, dict[str, Measure]]:

@@ -55,7 +55,7 @@ def work(job: Job) -> tuple[str, list[str]]:
     shutil.rmtree(part, ignore_errors=True)
     script = load(job.case.path)
     scores = rehearse(script, part, replace(job.plan, seed=job.case.seed))
-    report.add_words(part, script, job.case.seed)
+    report.add_claims(part, script, job.case.seed)
     missed = failed(pool([scores]))
     if job.keep == "none" or (job.keep == "bad" and not missed):
         for name in SOUNDS:
