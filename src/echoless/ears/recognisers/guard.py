@@ -6,6 +6,7 @@ looked for first (Silero), and what comes back must be possible in the time that
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -39,12 +40,15 @@ SURE_SPEECH = 0.25
 class Guarded:
     """A `Recogniser` around another: checked input, no words from noise, every failure a `RecogniserError`.
 
-    `voice_activity=False` leaves the search for speech to the caller. Not reentrant, as any recogniser.
+    `voice_activity=False` leaves the search for speech to the caller. Not reentrant, as any recogniser; but `close`
+    may come from another thread at any time, as a call ends: native code must not be freed while it works.
     """
 
     def __init__(self, engine: Recogniser, voice_activity: bool = True) -> None:
         self.engine = engine
         self._silero = VoiceActivity() if voice_activity else None
+        self._engine_in_use = threading.Lock()
+        self._closed = False
 
     @property
     def traits(self) -> RecogniserTraits:
@@ -67,11 +71,18 @@ class Guarded:
         return Transcript(text, said[0].language, min(known) if known else None)
 
     def close(self) -> None:
-        self.engine.close()
+        """Let go of the engine, once what it is doing is done. May be called twice."""
+        with self._engine_in_use:
+            if not self._closed:
+                self._closed = True
+                self.engine.close()
 
     def _piece(self, piece: Samples, language: str | None) -> Transcript:
         try:
-            heard = self.engine.transcribe(piece, language)
+            with self._engine_in_use:
+                if self._closed:
+                    raise RecogniserError(f"The recogniser {self.engine.traits.name} is closed.")
+                heard = self.engine.transcribe(piece, language)
         except RecogniserError:
             raise
         except Exception as error:  # native code's own errors: a call must only ever see one kind
