@@ -28,6 +28,8 @@ class Weights:
     """Voiced blocks, with no echo possible, that prove a person."""
     long_speech: int = 52
     """Voiced blocks no backchannel lasts for."""
+    free_some: int = 5
+    """Voiced blocks, with no echo possible, that speak for a person together with their words."""
     some_speech: int = 14
     """Voiced blocks that a word needs at least."""
     quiet: int = 14
@@ -63,7 +65,7 @@ def weigh(case: Case, weights: Weights) -> Verdict:
         return Verdict.ECHO if not case.free else Verdict.NOISE
     if ours and case.age <= weights.patience:
         return Verdict.ECHO if ended or case.final else Verdict.WAIT
-    if case.kind is Said.STOP or (case.kind is Said.CONTENT and case.voiced >= weights.some_speech):
+    if case.kind is Said.STOP or (case.kind is Said.CONTENT and _carries(case, weights)):
         return Verdict.INTERRUPTION
     if ended and case.final:
         return _of_what_is_over(case)
@@ -72,6 +74,17 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     if case.age > weights.patience:
         return Verdict.INTERRUPTION if proven and not ended else Verdict.NOISE
     return Verdict.WAIT
+
+
+def _carries(case: Case, weights: Weights) -> bool:
+    """Whether words that are not the agent's own are worth believing.
+
+    Residual echo, too, is recognised as some words or other. A person who says more than a word goes on after the
+    agent has fallen silent; only where the echo takes longer than that must length alone do.
+    """
+    if case.voiced < weights.some_speech:
+        return False
+    return case.free >= weights.free_some or case.voiced >= weights.long_speech
 
 
 def _of_what_is_over(case: Case) -> Verdict:
