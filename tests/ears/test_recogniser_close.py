@@ -1,4 +1,4 @@
-"""A call can end while its recogniser works: closing waits, and what comes later is refused, not run on freed memory."""
+"""A call can end while its recogniser works: closing waits, and what comes later is refused."""
 
 from __future__ import annotations
 
