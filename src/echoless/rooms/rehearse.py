@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from echoless.frames import BLOCK_SECONDS
 from echoless.meter import LiveMeter, Meter
 from echoless.rooms import measures, scorer
 from echoless.rooms.cast import draw_voice, open_mind
@@ -25,6 +26,8 @@ from echoless.rooms.variants import vary
 from echoless.rooms.virtual import VirtualLoop, VirtualMeter, run_virtual
 from echoless.settings import load as load_settings
 
+LATE_SHARE = 0.01
+"""Share of late blocks from which on a rehearsal says nothing about the agent."""
 Progress = Callable[[float], None]
 
 
@@ -150,6 +153,11 @@ def main(
     for row in describe(scores):
         typer.echo(row)
     typer.echo(f"{out / 'scores.json'}")
+    late = json.loads((out / "run.json").read_text())["late_blocks"]
+    if late * BLOCK_SECONDS > LATE_SHARE * told.seconds:
+        typer.echo(
+            f"not valid: this machine was too slow for {late} blocks; try --pace fast, or a quieter hour", err=True
+        )
 
 
 def describe(scores: Scores) -> list[str]:
