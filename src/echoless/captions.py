@@ -63,6 +63,8 @@ class Said:
     rest: str = ""
     key: int = 0
     done: bool = False
+    name: str = ""
+    """Of a person whose voice is known."""
 
     def rendered(self) -> RenderableType:
         body = Text(self.text, style="yellow" if self.who == "note" else "")
@@ -70,14 +72,14 @@ class Said:
             space = " " if self.text and not self.text.endswith(" ") else ""
             body.append(space).append(self.rest, style="strike bright_black" if self.done else "italic bright_black")
         line = Table.grid(padding=(0, 1))
-        line.add_column(width=5, justify="right", style=STYLE[self.who])
+        line.add_column(min_width=5, justify="right", style=STYLE[self.who])
         line.add_column(overflow="fold")
-        line.add_row(MARK[self.who].strip(), body)
+        line.add_row(self.name or MARK[self.who].strip(), body)
         return line
 
     def plain(self) -> str:
         cut = f" [cut off: {self.rest}]" if self.rest else ""
-        return f"{MARK[self.who].strip()}: {self.text}{cut}" if self.who != "note" else f"({self.text})"
+        return f"{self.name or MARK[self.who].strip()}: {self.text}{cut}" if self.who != "note" else f"({self.text})"
 
 
 class Captions:
@@ -127,6 +129,7 @@ class Captions:
     def _user_said(self, data: Mapping[str, Any]) -> None:
         entry = self._entry("user", data.get("turn", 0))
         entry.text, entry.rest, entry.done = plain(data.get("text", "")), "", True
+        entry.name = plain(data.get("who", ""))
 
     def _user_rejected(self, data: Mapping[str, Any]) -> None:
         for each in [each for each in self.open if each.who == "user" and not each.done]:

@@ -60,6 +60,7 @@ def talk(
     language: Annotated[str | None, _flag(_EARS, "en, zh, ... or auto.")] = None,
     recogniser: Annotated[str | None, _flag(_EARS, "Which engine recognises.")] = None,
     recogniser_model: Annotated[str | None, _flag(_EARS, "A model of that engine.")] = None,
+    only_enrolled: Annotated[bool | None, _flag(_EARS, "Only known voices have the floor.", "--only-enrolled")] = None,
     device: Annotated[str | None, _flag(_LINE, "Sound card, or IN,OUT.")] = None,
     list_devices: Annotated[bool, _flag(_LINE, "Print the sound cards.", "--list-devices")] = False,
     microphone: Annotated[Path | None, _flag(_LINE, "A WAV to listen to.")] = None,
@@ -156,7 +157,10 @@ def pull(
 
 
 # Whole sub-programs that live beside their organ: name, module with a Typer `app`, what it is.
-BESIDE = (("rehearse", "echoless.rooms.rehearse", "Hold a scripted conversation in a simulated room."),)
+BESIDE = (
+    ("rehearse", "echoless.rooms.rehearse", "Hold a scripted conversation in a simulated room."),
+    ("voiceprint", "echoless.workshop.voiceprint.command", "Know people by their voices, and compare voices."),
+)
 
 
 def _mount(name: str, module: str, what: str) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from echoless.catalogue import pulled
+from echoless.ears import enrolled
 from echoless.ears.choose import open_recogniser
 from echoless.ears.ears import Ears
 from echoless.ears.guard import EchoGuard
 from echoless.ears.turn_end import open_turn_end
-from echoless.frames import RATE
+from echoless.ears.voiceprint import Embedding, Encoder, VoiceprintError, WhoSpeaks, speech_of
+from echoless.frames import RATE, Samples
 from echoless.lines.door import Line
 from echoless.lines.files import FileLine
 from echoless.meter import LiveMeter, Meter
@@ -30,7 +32,7 @@ from echoless.mind.scripted import FunctionMind
 from echoless.mind.server import LlamaServer
 from echoless.mind.wire import Endpoint
 from echoless.record import Recorder, forget_old
-from echoless.settings import Settings
+from echoless.settings import Settings, SettingsError, voiceprints_dir
 from echoless.talk import Call, Manners
 from echoless.voice.choose import open_voice
 from echoless.voice.door import Voice
@@ -44,6 +46,11 @@ APOLOGIES = {
     "en": "Sorry, I lost my train of thought. Please say that again.",
     "zh": "抱歉，我刚才走神了，请再说一遍。",
 }
+SAMPLES = {
+    "en": "Hello, this is how I sound. The ferry leaves at half past seven, so we should be there well before that.",
+    "zh": "你好，我说话就是这个声音。渡船七点半开，我们最好早一点到码头。",
+}
+"""What the agent's voice says to be known by."""
 
 
 def silent(_: str) -> None:
@@ -76,6 +83,7 @@ async def open_call(
         stack.callback(ears.close)
         call = wire(settings, line, ears, mind, voice, meter, lambda *what: note[0](*what))
         stack.callback(call.speaker.close)
+        call.ears.doorstep.who = await asyncio.to_thread(acquaint, settings, voice)
         note[0] = call.trouble
         for what in troubles:
             call.trouble(*what)
@@ -109,6 +117,34 @@ def open_ears(settings: Settings, meter: Meter, line: Line, on_recognising: Call
     turn_end.finished(noise, "hello", spoken)
     guard = EchoGuard(cancels_echo=line.traits.cancels_echo)
     return Ears(guard, recogniser, turn_end, meter, language=spoken, on_recognising=on_recognising)
+
+
+def acquaint(settings: Settings, voice: Voice) -> WhoSpeaks | None:
+    """Who enrolled, and the agent's own voice; None where nobody has. Raises SettingsError or VoiceprintError."""
+    people = enrolled.load(voiceprints_dir())
+    if not people:
+        if settings.only_enrolled:
+            raise SettingsError("only_enrolled: nobody is enrolled yet (echoless voiceprint enrol NAME)")
+        return None
+    return WhoSpeaks({each.name: each.embedding for each in people}, own_voice(voice), settings.only_enrolled)
+
+
+def own_voice(voice: Voice) -> Embedding | None:
+    """The agent's voice as the ears know it, from a sentence that nobody hears; None for one that makes no speech."""
+    try:
+        return Encoder().embed(speech_of(sample_of(voice)))
+    except VoiceprintError:
+        return None
+
+
+def sample_of(voice: Voice) -> Samples:
+    """Some seconds of `voice`, float32 at 16 kHz. Raises VoiceError."""
+    import numpy as np
+    import soxr
+
+    sample = SAMPLES.get(voice.traits.language, SAMPLES["en"])
+    sound = np.concatenate([chunk.samples for chunk in voice.speak(sample)])
+    return soxr.resample(sound, voice.traits.rate, RATE).astype(np.float32)
 
 
 async def open_mind(

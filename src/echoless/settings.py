@@ -38,6 +38,11 @@ def data_dir() -> Path:
     return user_data_path("echoless")
 
 
+def voiceprints_dir() -> Path:
+    """Where the voiceprints of people who enrolled lie, readable by their owner alone."""
+    return data_dir() / "voiceprints"
+
+
 class Settings(BaseSettings):
     """Everything a conversation can be told. Each field is a flag of `echoless talk` by the same name."""
 
@@ -60,6 +65,7 @@ class Settings(BaseSettings):
     language: str = Field("en", pattern=r"^([a-z]{2,3}|auto)$", description="what is spoken: en, zh, ..., or auto")
     recogniser: str = Field("moonshine", description="which engine recognises speech")
     recogniser_model: str | None = Field(None, description="a model of that engine: a name or a folder")
+    only_enrolled: bool = Field(False, description="only people of 'echoless voiceprint enrol' may speak or interrupt")
     # line
     device: str | None = Field(None, description="sound card: number or part of its name; 'IN,OUT' for two")
     microphone: Path | None = Field(None, description="a WAV file in place of the microphone")

@@ -231,10 +231,11 @@ class Call:
                 self._prepare(text)
             case h.LikelyEnd(text):
                 self._feed(f.LikelyEnd(text))
-            case h.TurnEnded(text, evidence):
+            case h.TurnEnded(text, evidence, who):
                 if self.floor.state is State.HEARING:
                     self._feed(f.UserPaused())
-                self._emit("user.said", text=text, turn=self.floor.now.turn, evidence=evidence)
+                named = {"who": who} if who else {}
+                self._emit("user.said", text=text, turn=self.floor.now.turn, evidence=evidence, **named)
                 self._feed(f.TurnEnded(text))
             case h.Confirmed():
                 self._feed(f.Confirmed())

@@ -18,6 +18,7 @@ import numpy as np
 from echoless.ears.backchannel import kind
 from echoless.ears.breaker import Breaker
 from echoless.ears.door import Recogniser, RecogniserError, TurnEnd
+from echoless.ears.doorstep import Doorstep, Who
 from echoless.ears.guard import Heard
 from echoless.ears.heeded import (
     Agent,
@@ -34,6 +35,7 @@ from echoless.ears.heeded import (
 )
 from echoless.ears.listener import Change, Listener
 from echoless.ears.turn_end import patience
+from echoless.ears.voiceprint import Spoken
 from echoless.ears.weigh import Case, Verdict, Weights, weigh
 from echoless.ears.words import echo_share
 from echoless.frames import BLOCK_SECONDS, RATE, Block, Samples, Transcript, seconds
@@ -67,11 +69,12 @@ class Wish:
 
 @dataclass(slots=True)
 class Known:
-    """What came of a wish. `finished` is the probability that the turn is complete."""
+    """What came of a wish. `finished` is the probability that the turn is complete, `spoken` who said it."""
 
     wish: Wish
     text: str = ""
     finished: float = 0.0
+    spoken: Spoken | None = None
 
 
 @dataclass(slots=True)
@@ -109,12 +112,14 @@ class Ears:
         language: str | None = None,
         weights: Weights | None = None,
         on_recognising: Callable[[], None] | None = None,
+        who: Who | None = None,
     ) -> None:
         self.guard = guard
         self.recogniser = recogniser
         self.turn_end = turn_end
         self.meter = meter
         self.language = language
+        self.doorstep = Doorstep(who)
         self.muted = False
         self.listener = Listener()
         self.breaker = Breaker()
@@ -139,7 +144,8 @@ class Ears:
         self._heard, self._now = heard, block.index
         out, self._told = self._told, []
         out += self._mode(heard, agent)
-        near = 1.0 if self._pressed else 0.0 if self.muted or self._deaf(agent) else heard.near
+        shut = self.doorstep.shut(heard.near > self.listener.tuning.keep)
+        near = 1.0 if self._pressed else 0.0 if shut or self.muted or self._deaf(agent) else heard.near
         if self._turn and self._turn.ended and (agent.holds or agent.heard):
             self._close()
         if self._turn and self._turn.weighing and not agent.holds:
@@ -229,6 +235,8 @@ class Ears:
             return self._dismiss("echo", known.text, share)
         text = turn.text(known.text)
         wait = patience(known.finished)
+        if not (admitted := self.doorstep.admits(known.spoken, final=silence >= wait.end)):
+            return [] if admitted is None else self._dismiss("stranger", text, share)
         out: list[Heeded] = []
         if turn.likely is None and silence >= wait.reply:
             turn.likely = text
@@ -236,7 +244,8 @@ class Ears:
         if silence >= wait.end:
             turn.ended = True
             self.breaker.user_spoke()
-            out.append(TurnEnded(text, self._evidence(finished=round(known.finished, 3), share=share)))
+            evidence = self._evidence(finished=round(known.finished, 3), share=share)
+            out.append(TurnEnded(text, evidence, known.spoken.name if known.spoken else None))
         elif self.listener.length > LONGEST:
             turn.settled.append(known.text)
             turn.known = None
@@ -269,6 +278,8 @@ class Ears:
             if verdict is Verdict.ECHO:
                 self.breaker.echo()
             return self._dismiss(verdict.value, text, share)
+        if not self._pressed and not (admitted := self.doorstep.admits(known.spoken if known else None, case.final)):
+            return [] if admitted is None else self._dismiss("stranger", text, share)
         turn.weighing = False
         self.breaker.user_spoke()
         out: list[Heeded] = [Confirmed(self._evidence(text=text, share=share))]
@@ -279,8 +290,10 @@ class Ears:
     def _dismiss(self, reason: str, text: str, share: float) -> list[Heeded]:
         turn = self._turn
         evidence = self._evidence(share=share)
+        if reason == "stranger" and self.listener.speaking:
+            self.doorstep.turn_away()
         self._close()
-        if turn and turn.settled:  # a noise after words: the words stay
+        if turn and turn.settled and reason != "stranger":  # a noise after words: the words stay
             return [TurnEnded(turn.text(""), evidence)]
         return [Dismissed(reason, text, evidence)]
 
@@ -312,6 +325,9 @@ class Ears:
             async with asyncio.timeout(DEADLINE):
                 heard = await self.meter.run("recognise", partial(self._transcribe, wish.sound))
                 known.text = heard.text.strip()
+                who = self.doorstep.who
+                if who and self.doorstep.wants(wish.pause is not None):
+                    known.spoken = await self.meter.run("voiceprint", partial(who.who, wish.sound))
                 if wish.pause is not None and known.text:
                     judge = partial(self.turn_end.finished, wish.sound, known.text, self.language)
                     known.finished = await self.meter.run("turn_end", judge)
@@ -341,6 +357,8 @@ class Ears:
         if heard:
             found |= {"near": round(heard.near, 3), "voice": round(heard.voice, 3), "echo": heard.echo}
             found |= {key: round(float(value), 3) for key, value in heard.evidence.items()}
+        if self._turn and self._turn.known and (spoken := self._turn.known.spoken):
+            found |= spoken.evidence()
         return found | more
 
     def close(self) -> None:

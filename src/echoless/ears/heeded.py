@@ -56,10 +56,11 @@ class LikelyEnd:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The user's turn, whole."""
+    """The user's turn, whole. `who` said it, where voices are known."""
 
     text: str
     evidence: Evidence = field(default_factory=dict)
+    who: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

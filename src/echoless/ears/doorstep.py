@@ -1,0 +1,61 @@
+"""Who may come in: names the speakers of turns and, where only known people shall be heard, turns others away."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from echoless.ears.voiceprint import ME, Spoken
+from echoless.frames import BLOCK_SECONDS, Samples
+
+
+class Who(Protocol):
+    """Tells people by their voices (`ears.voiceprint.WhoSpeaks`). Blocking: a call runs it in a worker."""
+
+    @property
+    def only_enrolled(self) -> bool: ...
+
+    def who(self, sound: Samples) -> Spoken: ...
+
+
+ENOUGH = 1.0
+"""Seconds of speech from which on a known voice is let in while it still speaks: every further look is another chance
+for a stranger to be mistaken."""
+CERTAIN = 2.0
+"""Seconds of speech after which a voice that is not known is turned away while it still speaks."""
+SHUT = round(4 / BLOCK_SECONDS)
+"""Blocks for which speech of somebody who was turned away is not listened to as it goes on, so that the agent does not
+hold its breath over and over; after them somebody else may have joined in."""
+QUIET = round(0.4 / BLOCK_SECONDS)
+"""Blocks of silence that end this sooner."""
+
+
+class Doorstep:
+    """Where a turn waits until its voice is known. `who` is None where nobody has enrolled: then all may come in."""
+
+    def __init__(self, who: Who | None = None) -> None:
+        self.who = who
+        self._shut = 0
+        self._quiet = 0
+
+    def wants(self, final: bool) -> bool:
+        """Whether a stretch of speech is to be looked at: its end always, before that where it decides something."""
+        return self.who is not None and (final or self.who.only_enrolled)
+
+    def admits(self, spoken: Spoken | None, final: bool) -> bool | None:
+        """Whether this voice may have the floor; None: hear more of it first. `final`: there will not be more."""
+        if self.who is None or not self.who.only_enrolled:
+            return True
+        heard = spoken.seconds if spoken else 0.0
+        if spoken and spoken.name and spoken.name != ME and (final or heard >= ENOUGH):
+            return True
+        return False if final or heard >= CERTAIN else None
+
+    def turn_away(self) -> None:
+        """Somebody is not let in: do not listen on to the same speech."""
+        self._shut, self._quiet = SHUT, 0
+
+    def shut(self, voiced: bool) -> bool:
+        """Take one block; whether it belongs to somebody who was turned away."""
+        self._quiet = 0 if voiced else self._quiet + 1
+        self._shut = 0 if self._quiet >= QUIET else max(0, self._shut - 1)
+        return self._shut > 0
