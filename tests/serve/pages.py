@@ -20,9 +20,9 @@ class Tape(MediaStreamTrack):
 
     kind = "audio"
 
-    def __init__(self, sound: np.ndarray = np.zeros(0, np.float32)) -> None:
+    def __init__(self, sound: np.ndarray | None = None) -> None:
         super().__init__()
-        self.sound = sound
+        self.sound = np.zeros(0, np.float32) if sound is None else sound
         self.at = 0
         self._start = time.monotonic()
 

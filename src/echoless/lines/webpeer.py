@@ -91,7 +91,7 @@ class Peer:
 
     async def answer(self, offer: str) -> str:
         """The answer to a page's offer (both SDP). Raises LineError where the offer cannot be taken."""
-        offer = checked_offer(offer, local=self._addresses is not None)
+        offer = checked_offer(offer, local=_local(self._addresses))
         connection = self._connection
         connection.on("track", self._on_track)
         connection.on("connectionstatechange", self._on_change)
@@ -179,6 +179,10 @@ def checked_offer(offer: str, local: bool) -> str:
     refused = {line for line in candidates if not _welcome(line, local)}
     kept = (line for line in lines if line not in refused and line != "a=end-of-candidates")
     return _joined(kept)
+
+
+def _local(addresses: tuple[str, ...] | None) -> bool:
+    return addresses is not None and all(ipaddress.ip_address(address).is_loopback for address in addresses)
 
 
 def _joined(lines: Iterable[str]) -> str:

@@ -126,8 +126,11 @@ class WebLine:
         self._came.set()
 
     def away(self) -> None:
-        """The page has gone, for now."""
+        """The page's socket has gone, for now. Its sound may still come through."""
         self._alive_at = float("-inf")
+
+    def hang_up(self) -> None:
+        """The page gives up its sound; the call goes on in writing."""
         self._drop_peer()
 
     def playout(self, seconds: float) -> None:
@@ -138,7 +141,7 @@ class WebLine:
         """Connect a page by its offer; the answer (SDP). It takes the place of the one before. Raises LineError."""
         if self._closed:
             raise LineError("The call has ended.")
-        peer = Peer(self._pull, self._put, self._hung_up, self._addresses)
+        peer = Peer(self._pull, self._put, lambda: self._lost(peer), self._addresses)
         try:
             answer = await peer.answer(offer)
         except BaseException:
@@ -236,8 +239,9 @@ class WebLine:
         self._heard_at = self._alive_at = now
         self._came.set()
 
-    def _hung_up(self) -> None:
-        self._drop_peer()
+    def _lost(self, peer: Peer) -> None:
+        if self._peer is peer:
+            self._drop_peer()
 
     def _drop_peer(self) -> None:
         peer, self._peer = self._peer, None

@@ -1,0 +1,44 @@
+/** What the server says and what we say: the mirror of serve/messages.py and serve/session.py. */
+
+export interface Bubble {
+  id: number;
+  who: "user" | "agent" | "note";
+  text: string;
+  rest: string;
+  done: boolean;
+  typed: boolean;
+  kind: string;
+}
+
+export type Floor = "listening" | "hearing" | "paused" | "guessing" | "thinking" | "speaking" | "ducked" | "closed";
+
+export type FromServer =
+  | { type: "session"; id: string; resumed: boolean; recorded: boolean }
+  | { type: "loading"; what: string }
+  | { type: "ready" }
+  | { type: "trouble"; text: string }
+  | { type: "refused"; text: string }
+  | { type: "answer"; sdp: string }
+  | ({ type: "bubble" } & Bubble)
+  | { type: "gone"; id: number }
+  | { type: "floor"; state: Floor; duplex: string }
+  | { type: "latency"; seconds: number }
+  | { type: "hush"; seconds: number }
+  | { type: "ended" }
+  | { type: "beat" };
+
+export type ToServer =
+  | { type: "hello"; session: string | null }
+  | { type: "offer"; sdp: string }
+  | { type: "type"; text: string }
+  | { type: "stop" }
+  | { type: "quiet" }
+  | { type: "mute"; on: boolean }
+  | { type: "playout"; seconds: number }
+  | { type: "end" };
+
+/** Closing codes of the server's own. */
+export const REPLACED = 4001;
+export const OVER = 4002;
+export const FULL = 4003;
+export const WRONG = 4004;

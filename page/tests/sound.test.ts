@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+import { loudness, playout, whyNot } from "../src/sound";
+
+describe("sound", () => {
+  it("measures silence as nothing, full scale as all, and 20 dB as a third", () => {
+    const square = (height: number): Uint8Array => Uint8Array.from({ length: 512 }, (_, k) => 128 + (k % 2 ? height : -height));
+    expect(loudness(new Uint8Array(512).fill(128))).toBe(0);
+    expect(loudness(square(127))).toBeGreaterThan(0.99);
+    expect(loudness(square(127)) - loudness(square(12.7))).toBeCloseTo(1 / 3, 1);
+  });
+  it("adds up the way: half the round trip, the buffer since last time, the device", () => {
+    const stats = [
+      { type: "candidate-pair", nominated: false, currentRoundTripTime: 9 },
+      { type: "candidate-pair", nominated: true, currentRoundTripTime: 0.04 },
+      { type: "inbound-rtp", kind: "audio", jitterBufferDelay: 16, jitterBufferEmittedCount: 300 },
+      { type: "inbound-rtp", kind: "video", jitterBufferDelay: 99, jitterBufferEmittedCount: 1 },
+    ];
+    const [seconds, counted] = playout(stats, { delay: 10, emitted: 200 }, 0.03);
+    expect(seconds).toBeCloseTo(0.02 + 0.06 + 0.03, 6);
+    expect(playout(stats, counted, 0.03)[0]).toBeCloseTo(0.05, 6);
+  });
+  it("says why there is no microphone", () => {
+    expect(whyNot(new DOMException("", "NotAllowedError"))).toBe("denied");
+    expect(whyNot(new DOMException("", "NotFoundError"))).toBe("missing");
+    expect(whyNot(new DOMException("", "NotReadableError"))).toBe("busy");
+    expect(whyNot(new DOMException("", "SecurityError"))).toBe("unsafe");
+    expect(whyNot(new Error("?"))).toBe("denied");
+  });
+});

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  base: "./",
+  build: {
+    outDir: "../src/echoless/serve/page",
+    emptyOutDir: true,
+    target: "es2022",
+    assetsInlineLimit: 0, // data: addresses are not in the page's security policy
+    modulePreload: { polyfill: false },
+  },
+  test: { environment: "happy-dom", include: ["tests/**/*.test.ts"] },
+});

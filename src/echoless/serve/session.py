@@ -1,0 +1,274 @@
+"""One conversation with whatever page holds its secret: a call on a line that outlives the page.
+
+A page that is reloaded, or whose network was away, comes back with the secret and finds its conversation as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from echoless.floor import State
+from echoless.frames import BLOCK_SECONDS, Event
+from echoless.house import open_call
+from echoless.lines.door import LineError
+from echoless.lines.webrtc import WebLine
+from echoless.serve import messages as m
+from echoless.serve.transcript import Transcript
+from echoless.settings import Settings
+from echoless.talk import Call
+
+CAPTIONS = 0.1
+"""Seconds between two looks at what was heard of the agent."""
+
+Reply = Callable[[str], Any]
+
+
+class Page(Protocol):
+    """A page's socket."""
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Put a message on its way; never blocks."""
+        ...
+
+    def leave(self, why: str) -> None:
+        """Another page took over, or the conversation has ended."""
+        ...
+
+
+class Session:
+    """A conversation. `open` in a task of its own; it ends with the call."""
+
+    def __init__(self, settings: Settings, line: WebLine, reply: Reply | None = None) -> None:
+        self.secret = secrets.token_urlsafe(24)
+        self.line = line
+        self.call: Call | None = None
+        self.trouble: str | None = None
+        """Why there is no call, in one line."""
+        self.ready = asyncio.Event()
+        """The call is open, or could not be opened."""
+        self._settings, self._reply = settings, reply
+        self._claimed = asyncio.Event()
+        self._closing = False
+        self._page: Page | None = None
+        self._transcript = Transcript()
+        self._progress = ""
+        self._stopped_at: float | None = None
+        self._latency: float | None = None
+        line.on_hush = lambda seconds: self._tell({"type": "hush", "seconds": round(seconds, 3)})
+
+    # --- the call -------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Open the call, hold it as soon as a page asks for it, until it ends."""
+        try:
+            async with open_call(self._settings, line=self.line, reply=self._reply, tell=self._loading) as call:
+                self.call = call
+                call.subscribe(self._on_event)
+                self.ready.set()
+                await self._claimed.wait()
+                if self._closing:
+                    return
+                self._tell({"type": "ready"})
+                captions = asyncio.ensure_future(self._caption(call))
+                try:
+                    await call.run()
+                finally:
+                    captions.cancel()
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "echoless":
+                raise
+            self.trouble = " ".join(str(error).split())
+        finally:
+            self.call = None
+            self.ready.set()
+            self._tell({"type": "trouble", "text": self.trouble} if self.trouble else {"type": "ended"})
+            if self._page:
+                self._page.leave("the conversation has ended")
+
+    def close(self) -> None:
+        """End the conversation."""
+        self._closing = True
+        self._claimed.set()
+        if self.call:
+            self.call.close()
+            self.line.begin()  # so that it notices
+
+    def _loading(self, what: str) -> None:
+        self._progress = what
+        self._tell({"type": "loading", "what": what})
+
+    # --- the page -------------------------------------------------------------------------------------------
+
+    def attach(self, page: Page, resumed: bool) -> None:
+        """A page takes the conversation up; the one before, if any, has to leave."""
+        before, self._page = self._page, page
+        if before:
+            before.leave("the conversation goes on in another window")
+        recorded = self._settings.record is not None
+        self._tell({"type": "session", "id": self.secret, "resumed": resumed, "recorded": recorded})
+        for bubble in self._transcript.all():
+            self._tell(bubble)
+        if self._latency is not None:
+            self._tell({"type": "latency", "seconds": self._latency})
+        if self.call:
+            self._tell({"type": "ready"})
+            self._tell({"type": "floor", "state": self.call.floor.state.value, "duplex": self.call.ears.breaker.duplex})
+        else:
+            self._tell({"type": "loading", "what": self._progress})
+        self._claimed.set()
+
+    def detach(self, page: Page) -> None:
+        """A page is gone: the conversation waits for a while."""
+        if self._page is page:
+            self._page = None
+            self.line.away()
+
+    async def take(self, message: m.Message) -> None:
+        """What the page asks for."""
+        self.line.alive()
+        match message:
+            case m.Offer(sdp):
+                await self._connect(sdp)
+            case m.Typed(text):
+                await self.ready.wait()
+                if self.call:
+                    self.line.begin()
+                    self._stopped_at = self.call.seconds
+                    self.call.type(text)
+            case m.Stop():
+                if self.call:
+                    self.call.stop()
+            case m.Mute(on):
+                if self.call:
+                    self.call.mute(on)
+            case m.Quiet():
+                self.line.hang_up()
+            case m.Playout(seconds):
+                self.line.playout(seconds)
+            case m.End():
+                self.close()
+
+    async def _connect(self, sdp: str) -> None:
+        await self.ready.wait()
+        if self.call is None:
+            return
+        try:
+            answer = await self.line.answer(sdp)
+        except LineError as error:
+            self._tell({"type": "refused", "text": str(error)})
+            return
+        self.line.begin()
+        self._tell({"type": "answer", "sdp": answer})
+
+    # --- what the page is told ------------------------------------------------------------------------------
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if self._page:
+            self._page.send(message)
+
+    def _on_event(self, event: Event) -> None:
+        for change in self._transcript.feed(event):
+            self._tell(change)
+        call = self.call
+        if call is None:
+            return
+        match event.event:
+            case "user.stopped":
+                self._stopped_at = event.t - call.ears.listener.tuning.hang * BLOCK_SECONDS
+            case "agent.started":
+                self._answered(event.t)
+        asyncio.get_running_loop().call_soon(self._tell_floor, call)  # the floor moves after its event is told
+
+    def _answered(self, at: float) -> None:
+        """From the user's last sound, or Enter, to the agent's first at the page's loudspeaker."""
+        if self._stopped_at is None:
+            return
+        self._latency = round(at - self._stopped_at + self.line.latency, 3)
+        self._stopped_at = None
+        self._tell({"type": "latency", "seconds": self._latency})
+
+    def _tell_floor(self, call: Call) -> None:
+        self._tell({"type": "floor", "state": call.floor.state.value, "duplex": call.ears.breaker.duplex})
+
+    async def _caption(self, call: Call) -> None:
+        """Follow the agent's words as they leave the loudspeaker."""
+        while True:
+            await asyncio.sleep(CAPTIONS)
+            if call.floor.state in (State.SPEAKING, State.DUCKED):
+                heard = call.playback.text(round(self.line.latency * call.playback.rate))
+                for change in self._transcript.saying(heard.generation, heard.text, heard.unheard):
+                    self._tell(change)
+
+
+class Full(Exception):
+    """There are as many conversations as are allowed. One line."""
+
+
+class Sessions:
+    """All conversations. `make` builds one that is not open yet; at most `most` at a time, one ready beforehand."""
+
+    def __init__(self, make: Callable[[], Session], most: int) -> None:
+        self._make, self._most = make, most
+        self._open: dict[str, tuple[Session, asyncio.Task[None]]] = {}
+        self._spare: Session | None = None
+
+    @property
+    def count(self) -> int:
+        """Conversations that are under way, the prepared one not counted."""
+        return len(self._open) - (self._spare is not None)
+
+    async def prepare(self) -> str | None:
+        """Have a conversation ready for the first page; why there can be none, in one line."""
+        self._spare = self._start()
+        await self._spare.ready.wait()
+        trouble = self._spare.trouble
+        if trouble:
+            self._spare = None
+        return trouble
+
+    def resume(self, secret: str) -> Session | None:
+        """The conversation with this secret, if it is still there."""
+        found = None
+        for known, (session, _) in self._open.items():
+            if secrets.compare_digest(known.encode(), secret.encode("utf-8", "surrogatepass")):
+                found = session
+        return None if found is self._spare else found
+
+    def begin(self) -> Session:
+        """A new conversation. Raises Full."""
+        spare, self._spare = self._spare, None
+        if spare and spare.call:
+            return spare
+        if len(self._open) >= self._most:
+            raise Full(f"there are {self._most} conversations already")
+        return self._start()
+
+    def _start(self) -> Session:
+        session = self._make()
+        task = asyncio.ensure_future(session.run())
+        self._open[session.secret] = session, task
+        task.add_done_callback(lambda done: self._ended(session, done))
+        return session
+
+    def _ended(self, session: Session, task: asyncio.Task[None]) -> None:
+        self._open.pop(session.secret, None)
+        if self._spare is session:
+            self._spare = None
+        if not task.cancelled() and (error := task.exception()):
+            asyncio.get_running_loop().call_exception_handler({"message": "a conversation broke", "exception": error})
+
+    async def aclose(self) -> None:
+        """End them all."""
+        tasks = [task for _, task in self._open.values()]
+        for session, _ in list(self._open.values()):
+            session.close()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=5)
+            for task in late:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*late, return_exceptions=True)
