@@ -177,3 +177,19 @@ def test_scores_are_json_and_bounds_are_right(folder, tmp_path, asked):
     assert rate(3, 1)[1:] == (pytest.approx(0.62, abs=0.01), pytest.approx(8.77, abs=0.01))
     assert quantile([], 0.5) == (None, None, None)
     assert quantile(list(range(101)), 0.95)[0] == pytest.approx(95)
+
+
+def test_a_nod_beside_an_interruption_is_not_blamed(folder):
+    told = script(
+        folder,
+        seconds=40,
+        talkers=[
+            {"at": 1.0, "wav": "question.wav"},
+            {"at": 8.0, "wav": "more.wav"},
+            {"at": 8.3, "wav": "nod.wav", "kind": "backchannel"},
+        ],
+    )
+    user = USER + track(40, (8.3, words(0.35, 3)))
+    scores = judge(user, track(40, (4.0, cut(0, 4.5)), (11.5, REPLY)), told)
+    assert scores.talkers[1]["noticed"]
+    assert "stops_agent" not in scores.talkers[2]

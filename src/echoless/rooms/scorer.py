@@ -169,6 +169,9 @@ class _Judge:
         if one.over_agent:
             down = self._down(one.begin, DOWN_DB)
             if one.kind in ("backchannel", "noise"):
+                around = self.speech[max(0, one.begin - NOTICE) : one.end + NOTICE]
+                if around.any():  # whatever the agent does then may be owed to somebody else
+                    return out
                 out["stops_agent"] = down is not None and down - one.begin <= one.end - one.begin + NOTICE
             elif one.begin + NOTICE + STAYS <= len(self.levels):
                 noticed = down is not None and down - one.begin <= NOTICE
