@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from echoless.frames import BLOCK, RATE
+from echoless.frames import BLOCK, RATE, Block
 from echoless.rooms import report
 from echoless.rooms.acoustics import EchoPath
 from echoless.rooms.cases import FAMILIES, LEVELS, Suite
@@ -17,7 +17,8 @@ from echoless.rooms.real import CUT_IN, mixed
 from echoless.rooms.scorer import Scores
 from echoless.rooms.script import RoomSettings, ScriptError, load
 from echoless.rooms.talkers import trim
-from echoless.rooms.variants import Aec3Guard, DeafGuard, check
+from echoless.rooms.variants import LAYERS, Aec3Guard, DeafGuard, check, vary
+from echoless.rooms.virtual import VirtualMeter
 
 
 def people():
@@ -144,3 +145,32 @@ def test_nothing_rehearsed_is_one_line(tmp_path):
 
 def test_words_are_compared_plainly():
     assert report.plain_words("Don't, you THOUGHT-me… so silly!") == ["don't", "you", "thought", "me", "so", "silly"]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_layer_can_be_switched_off_and_makes_a_difference(layer):
+    """Each leaves ears that still hear, and that are not the ears they were."""
+    from echoless.ears.heeded import Agent
+
+    path = EchoPath(RoomSettings(echo_db=0, drift_ppm=100), 1)
+    whole, less = plain_ears(), plain_ears()
+    vary(less, "own", [layer])
+    agent, differs = Agent(True, True, lambda since, until: ()), False
+    for k, block in enumerate(speech_like(6.0).reshape(-1, BLOCK)):
+        heard = Block(k, path.play(block), path.played)
+        (one, _), (other, _) = whole.hear(heard, agent), less.hear(heard, agent)
+        assert other.shape == (BLOCK,)
+        differs = differs or not np.array_equal(one, other) or whole._heard.near != less._heard.near
+    if layer in ("canceller", "drift"):
+        assert differs
+    else:
+        assert less._weights != whole._weights or type(less.breaker) is not type(whole.breaker) or differs
+
+
+def plain_ears():
+    from echoless.ears.ears import Ears
+    from echoless.ears.guard import EchoGuard
+    from echoless.ears.recognisers.fake import FakeRecogniser
+    from echoless.ears.turn_end import open_turn_end
+
+    return Ears(EchoGuard(), FakeRecogniser(), open_turn_end(), VirtualMeter("fixed"), language="en")
