@@ -99,7 +99,7 @@ class Scene:
         return self
 
     def names(self, *skip: str) -> list[str]:
-        skip = ("user.partial", "agent.sentence", *skip)
+        skip = ("user.partial", "agent.sentence", "agent.saying", *skip)
         return [event.event for event in self.events if event.event not in skip]
 
     def all(self, name: str) -> list[Event]:

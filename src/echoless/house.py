@@ -203,8 +203,12 @@ def wire(settings: Settings, line: Line, ears: Ears, mind: Mind, voice: Voice, m
     manners = Manners(greeting if greets else None, APOLOGIES.get(spoken, APOLOGIES["en"]))
     recorder = None
     if settings.record:
-        if settings.keep_days:
-            forget_old(settings.record.parent, settings.keep_days)
-        about = {"settings": settings.model_dump(mode="json"), "mind": mind.traits, "voice": voice.traits}
+        forget_old(settings.record.parent)
+        about = {
+            "keep_days": settings.keep_days,
+            "settings": settings.model_dump(mode="json"),
+            "mind": mind.traits,
+            "voice": voice.traits,
+        }
         recorder = Recorder(settings.record, about)
     return Call(line, ears, mind, speaker, playback, meter, history=History(), recorder=recorder, manners=manners)

@@ -59,10 +59,19 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} in an event")
 
 
-def forget_old(folder: Path, days: float) -> list[Path]:
-    """Delete the call records right under `folder` that are older than `days`; those that were deleted."""
-    limit = time.time() - days * 86_400
-    old = [path.parent for path in folder.glob("*/call.json") if path.stat().st_mtime < limit]
+def forget_old(folder: Path) -> list[Path]:
+    """Delete the call records right under `folder` that have outlived their own `keep_days`; those that went."""
+    old = [path.parent for path in folder.glob("*/call.json") if _outlived(path)]
     for record in old:
         shutil.rmtree(record)
     return old
+
+
+def _outlived(path: Path) -> bool:
+    """Whether a record says for how long it is kept, and that is over. Others are not ours to delete."""
+    try:
+        call = json.loads(path.read_text("utf-8"))
+        days = float(call["keep_days"]) if "echoless" in call else 0.0
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return 0 < days < (time.time() - path.stat().st_mtime) / 86_400

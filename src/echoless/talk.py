@@ -192,12 +192,16 @@ class Call:
                 case SentenceBegan():
                     if self.floor.state is State.THINKING and self.floor.is_current(event.generation):
                         self._begin(event.generation)
+                    self._emit("agent.saying", generation=event.generation, text=event.text)
                 case SentenceEnded():
-                    self._emit("agent.sentence", generation=event.generation, text=event.text, marks=self._marks(event))
+                    self._sentence(event)
                 case ReplyEnded():
                     self._heard = event.heard
                     self._feed(f.ReplyFinished(event.generation))
         return out
+
+    def _sentence(self, event: SentenceEnded) -> None:
+        self._emit("agent.sentence", generation=event.generation, text=event.text, marks=self._marks(event))
 
     def _begin(self, generation: int) -> None:
         if self._question:
@@ -310,6 +314,9 @@ class Call:
 
     def _stopped(self, generation: int, reason: str) -> None:
         heard = self._halt()
+        for event in self.playback.events():
+            if isinstance(event, SentenceEnded):
+                self._sentence(event)
         self.history.agent(generation, heard.text)
         self._emit("agent.stopped", generation=generation, reason=reason)
         self._emit("agent.said", generation=generation, text=heard.text, unheard=heard.unheard)

@@ -3,7 +3,7 @@
 A silence timer alone cuts people off or keeps them waiting: pauses inside sentences (0.2-1 s) are as long as gaps
 between speakers (Heldner and Edlund, 2010; Skantze, 2021). So sound (`SmartTurn`) and words (`completeness`) are
 asked once the user falls silent, and their answer says how much silence is enough. Tuned by
-`python -m echoless.ears.bench_turn_end`; figures in docs/log/turn_end.md.
+`python -m echoless.bench.turn_end`; figures in docs/log/turn_end.md.
 """
 
 from __future__ import annotations

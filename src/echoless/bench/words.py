@@ -1,4 +1,4 @@
-"""How many words a recogniser gets wrong: `python -m echoless.ears.bench_words [--recogniser NAME --model MODEL]`.
+"""How many words a recogniser gets wrong: `python -m echoless.bench.words [--recogniser NAME --model MODEL]`.
 
 Word error rate (substitutions, deletions and insertions over words said; characters for Mandarin) on LibriSpeech
 test-other and the other transcribed recordings in `shared/speech`, and which of the short words are heard.

@@ -1,4 +1,4 @@
-"""How quickly the embedded server starts, answers and falls idle again: `python -m echoless.mind.bench MODEL.gguf`.
+"""How quickly the embedded server starts, answers and falls idle again: `python -m echoless.bench.mind MODEL.gguf`.
 
 Prints a table, or with `--json` an object; all times in milliseconds. "Idle" is seen through the server's `/slots`, so
 it includes one request of about a millisecond.

@@ -1,4 +1,4 @@
-"""How long the user waits against how often one is cut off: `python -m echoless.ears.bench_turn_end`.
+"""How long the user waits against how often one is cut off: `python -m echoless.bench.turn_end`.
 
 Real recordings (`shared/speech`) in two sets of people: one to tune on, the other to report. A *finish* is where a
 recording's speech ends. A *hesitation* is a pause of 0.2-2 s, seeded, put between two words in the middle of it and
