@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from echoless.ears import complete_words
 from echoless.bench.turn_end import Judged, _fill, _load, between_words, dips, outcome
+from echoless.ears import complete_words
 from echoless.ears.complete_words import features, last_sentence, samples, train
 from echoless.ears.recognisers.fake import FakeRecogniser
 from echoless.ears.turn_end import Tuning
