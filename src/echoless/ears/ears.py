@@ -18,7 +18,7 @@ import numpy as np
 from echoless.ears.backchannel import kind
 from echoless.ears.breaker import Breaker
 from echoless.ears.door import Recogniser, RecogniserError, TurnEnd
-from echoless.ears.doorstep import Doorstep, Who
+from echoless.ears.doorstep import LINGER, Doorstep, Who
 from echoless.ears.guard import Heard
 from echoless.ears.heeded import (
     Agent,
@@ -75,6 +75,8 @@ class Known:
     text: str = ""
     finished: float = 0.0
     spoken: Spoken | None = None
+    share: float | None = None
+    """The part of the words that the agent was saying while they were heard; None until it was counted."""
 
 
 @dataclass(slots=True)
@@ -228,7 +230,7 @@ class Ears:
 
     def _end(self, turn: Open, known: Known, agent: Agent) -> list[Heeded]:
         silence = self.listener.silence * BLOCK_SECONDS
-        share = self._share(turn, known.text, agent)
+        share = self._share(turn, known, agent)
         if not known.text and not turn.settled:
             return self._dismiss("noise", known.text, share) if silence > 0.3 else []
         if share >= self._weights.echo_share and self.listener.free < self._weights.free_sure:
@@ -260,7 +262,7 @@ class Ears:
             if turn.asked == 0 or fresh > 15:
                 self._ask(turn, None)
         text = known.text if known else ""
-        share = self._share(turn, text, agent)
+        share = self._share(turn, known, agent)
         case = Case(
             age=listener.age,
             voiced=listener.voiced,
@@ -278,7 +280,8 @@ class Ears:
             if verdict is Verdict.ECHO:
                 self.breaker.echo()
             return self._dismiss(verdict.value, text, share)
-        if not self._pressed and not (admitted := self.doorstep.admits(known.spoken if known else None, case.final)):
+        over = case.final and case.silence >= LINGER
+        if not self._pressed and not (admitted := self.doorstep.admits(known.spoken if known else None, over)):
             return [] if admitted is None else self._dismiss("stranger", text, share)
         turn.weighing = False
         self.breaker.user_spoke()
@@ -303,14 +306,17 @@ class Ears:
 
     # --- words ----------------------------------------------------------------------------------------------
 
-    def _share(self, turn: Open, text: str, agent: Agent) -> float:
-        """The part of the words that the agent was saying while they were heard."""
-        since = seconds(turn.begun)
-        until = seconds(self._now - self.listener.silence)
-        played = agent.played(since - 1.5, until)
-        if not text or not played:
+    def _share(self, turn: Open, known: Known | None, agent: Agent) -> float:
+        """The part of the words that the agent was saying while they were heard, counted once."""
+        if known is None:
             return 0.0
-        return round(echo_share(text, played, since, until, delay=(0.0, LATEST_ECHO)), 3)
+        if known.share is None:
+            since = seconds(turn.begun)
+            until = seconds(self._now - self.listener.silence)
+            played = agent.played(since - 1.5, until) if known.text else ()
+            share = echo_share(known.text, played, since, until, delay=(0.0, LATEST_ECHO)) if played else 0.0
+            known.share = round(share, 3)
+        return known.share
 
     def _ask(self, turn: Open, pause: int | None) -> None:
         turn.asked = self.listener.length
