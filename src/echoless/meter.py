@@ -10,21 +10,25 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 _END = object()
+REMEMBERED = 4096
+"""Times that a live call remembers of each part: a call may last for days."""
 
 
 class Meter(Protocol):
     """Runs work for a part of a call ("recognise", "speak", "turn_end", "think", ...)."""
 
-    spent: dict[str, list[float]]
-    """Seconds of each piece of work so far, by part."""
+    @property
+    def spent(self) -> Mapping[str, Sequence[float]]:
+        """Seconds of each piece of work, by part: all of a rehearsal's, the latest of a live call's."""
+        ...
 
     async def run(self, part: str, work: Callable[[], T]) -> T:
         """The result of blocking `work`, once its time has passed."""
@@ -51,7 +55,7 @@ class LiveMeter:
     """The meter of a live call: one worker thread a part; nothing is charged, the wall clock does that."""
 
     def __init__(self) -> None:
-        self.spent: dict[str, list[float]] = defaultdict(list)
+        self.spent: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._workers: dict[str, ThreadPoolExecutor] = {}
 
     def _worker(self, part: str) -> ThreadPoolExecutor:
