@@ -23,7 +23,7 @@ for a stranger to be mistaken."""
 CERTAIN = 2.0
 """Seconds of speech after which a voice that is not known is turned away while it still speaks."""
 LINGER = round(0.6 / BLOCK_SECONDS)
-"""Blocks of silence after which somebody who cuts in has said it all: a pause after a syllable is too early to judge."""
+"""Blocks of silence after which whoever cuts in has said it all: a pause after a syllable is too early to judge."""
 SHUT = round(4 / BLOCK_SECONDS)
 """Blocks for which speech of somebody who was turned away is not listened to as it goes on, so that the agent does not
 hold its breath over and over; after them somebody else may have joined in."""

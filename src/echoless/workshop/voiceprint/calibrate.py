@@ -1,6 +1,7 @@
 """How sure is a voiceprint? False accepts and rejects on recorded people, and the thresholds that follow.
 
-Two questions are asked of 0.5, 1, 2 and 3 s of speech: is this the person who enrolled with 10 s (`enrolled`), and
+Three questions are asked of 0.5, 1, 2 and 3 s of speech: is this the person who enrolled with 10 s (`enrolled`), the
+same when they are heard across a room (`room`: reverberation time 0.2 to 0.55 s, 0.4 to 1.2 m away, simulated), and
 were these two stretches spoken by one person (`pair`)? Nobody is compared with the utterance they enrolled with.
 """
 
@@ -14,10 +15,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import fftconvolve
 
 from echoless.ears.voiceprint import Embedding, Encoder, similarity, speech_of
 from echoless.frames import RATE, Samples
+from echoless.rooms.acoustics import impulse, places
 from echoless.rooms.people import People, Recording
+from echoless.rooms.script import RoomSettings
 from echoless.workshop.voiceprint.sound import read
 
 SECONDS = (0.5, 1.0, 2.0, 3.0)
@@ -85,6 +89,15 @@ def split(voice: Voice) -> tuple[list[Samples], list[Samples]]:
     return enrol, rest
 
 
+def in_room(utterance: Samples, seed: int) -> Samples:
+    """The utterance as a microphone on a table hears it, float32 at 16 kHz."""
+    draw = np.random.default_rng([seed, len(utterance)])
+    room = RoomSettings(rt60=float(draw.uniform(0.2, 0.55)), user_distance=float(draw.uniform(0.4, 1.2)))
+    where = places(room, seed)
+    path = impulse(where.size, room.rt60, where.user, where.microphone)
+    return fftconvolve(utterance, path)[: len(utterance)].astype(np.float32)
+
+
 def stretches(utterances: Iterable[Samples], seconds: float) -> list[Samples]:
     """At most `MOST` stretches of just this length, spread over the utterances."""
     size = round(seconds * RATE)
@@ -103,11 +116,14 @@ def trials(people: People, tell: Tell = lambda what: None) -> dict[str, dict[flo
     for voice in known:
         enrol, heard[voice.name] = split(voice)
         enrolled[voice.name] = encoder.embed(np.concatenate(enrol))
-    found: dict[str, dict[float, Trials]] = {"enrolled": {}, "pair": {}}
+    across = {name: [in_room(u, seed) for seed, u in enumerate(each)] for name, each in heard.items()}
+    found: dict[str, dict[float, Trials]] = {"enrolled": {}, "room": {}, "pair": {}}
     for seconds in SECONDS:
         tell(f"{seconds} s of speech")
         embedded = {n: [encoder.embed(s) for s in stretches(u, seconds)] for n, u in heard.items()}
+        far = {n: [encoder.embed(s) for s in stretches(u, seconds)] for n, u in across.items()}
         found["enrolled"][seconds] = _against(enrolled, embedded)
+        found["room"][seconds] = _against(enrolled, far)
         found["pair"][seconds] = _pairs(embedded)
     return found
 
@@ -157,11 +173,15 @@ def draw(found: dict[str, dict[float, Trials]], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(found), sharey=True)
     grid = np.linspace(0.4, 1.0, 301)
-    titles = {"enrolled": f"enrolled with {ENROL:g} s against N s", "pair": "N s against N s"}
+    titles = {
+        "enrolled": f"enrolled with {ENROL:g} s",
+        "room": "the same, heard across a room",
+        "pair": "two stretches",
+    }
     for panel, (question, by_length) in zip(panels, found.items(), strict=True):
         for number, (seconds, t) in enumerate(by_length.items()):
             accepts, rejects = np.array([t.rates(at) for at in grid]).T * 100

@@ -1,0 +1,194 @@
+"""`--only-enrolled` tried in simulated rooms: people who enrolled and strangers talk over the agent, one a call.
+
+    python -m echoless.workshop.voiceprint.gate --calls 100 --out out/gate
+
+Real are the people (recordings), the room, the echo guard, the listener, the voiceprints and the call; the agent has
+a voice of espeak's or flite's, and enrols it as its own. The recogniser is scripted: it always hears a sentence, so
+that nothing but the voice decides. A call without any talker shows what the agent's own echo does.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from echoless.ears.ears import Ears
+from echoless.ears.guard import EchoGuard
+from echoless.ears.recognisers.fake import FakeRecogniser
+from echoless.ears.turn_end import FakeTurnEnd
+from echoless.ears.voiceprint import Embedding, Encoder, WhoSpeaks
+from echoless.frames import Event
+from echoless.house import own_voice
+from echoless.mind.scripted import FunctionMind
+from echoless.rooms.cast import draw_voice
+from echoless.rooms.line import RoomLine
+from echoless.rooms.people import People, Recording
+from echoless.rooms.script import Script, parse
+from echoless.rooms.virtual import VirtualMeter, run_virtual
+from echoless.talk import Call, Manners
+from echoless.voice.playback import Playback
+from echoless.voice.speaking import Speaker
+from echoless.workshop.voiceprint.calibrate import ENROL, KNOWN, STRANGERS, split, voices
+
+SECONDS = 16.0
+SAYS = (
+    "Let me tell you about the harbour. It was built before the railway came, and for a long time everything that the "
+    "town ate, burnt and wore was carried over its two stone quays. Today there are a few fishing boats left."
+)
+LEVELS = (-10, 0, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One call. `stopped`: somebody got the floor; `reasons`: of those who did not; `cost`: share of a core."""
+
+    kind: str
+    speaker: str
+    stopped: bool
+    ducks: int
+    reasons: tuple[str, ...]
+    nearest: str
+    similarity: float
+    seconds: float
+    cost: float
+
+
+class Gate:
+    """The people, and the calls that are held with them. Raises ScriptError where there are no recordings."""
+
+    def __init__(self, people: People) -> None:
+        encoder = Encoder()
+        self.people = people
+        self.known: dict[str, Embedding] = {}
+        used: set[Path] = set()
+        for voice in voices(people, KNOWN, ENROL + 3):
+            enrol, _ = split(voice)
+            self.known[voice.name] = encoder.embed(np.concatenate(enrol))
+            mine = [r for r in people.recordings if r.speaker == voice.name]
+            used |= {r.path for r in mine[: len(enrol)]}
+        fit = [r for r in people.recordings if r.seconds >= 1.5 and r.path not in used and "+" not in r.speaker]
+        self.mine = [r for r in fit if r.speaker in self.known]
+        self.others = [r for r in fit if r.folder in (*KNOWN, *STRANGERS) and r.speaker]
+
+    def hold(self, kind: str, number: int) -> Outcome:
+        """Call `number` of a kind: `enrolled`, `stranger` or `nobody`."""
+        draw = random.Random(f"gate {kind} {number}")
+        talker = draw.choice(self.mine if kind == "enrolled" else self.others)
+        known = dict(self.known)
+        if kind == "stranger":
+            known.pop(talker.speaker, None)
+            host = draw.choice(sorted(known))
+        else:
+            host = talker.speaker if kind == "enrolled" else draw.choice(sorted(known))
+        script = self._script(draw, None if kind == "nobody" else talker)
+        events, cost = run_virtual(_call(script, number, {host: known[host]}))
+        return _outcome(kind, talker.speaker if kind != "nobody" else "", events, cost)
+
+    def _script(self, draw: random.Random, talker: Recording | None) -> Script:
+        room = {
+            "echo_db": draw.choice(LEVELS),
+            "rt60": round(draw.uniform(0.2, 0.55), 2),
+            "delay_ms": draw.randint(20, 200),
+            "user_distance": round(draw.uniform(0.4, 1.2), 2),
+            "noise_db": draw.randint(-66, -56),
+        }
+        keys: dict[str, Any] = {"seconds": SECONDS, "room": room}
+        if talker:
+            cue = {"after": "agent.started", "plus": round(draw.uniform(0.8, 4), 2)}
+            keys["talkers"] = [{**cue, "wav": str(talker.path), "end": min(talker.seconds, 6.0), "kind": "interrupt"}]
+        return parse(json.dumps(keys), Path())
+
+
+async def _call(script: Script, seed: int, known: dict[str, Embedding]) -> tuple[list[Event], float]:
+    line, meter = RoomLine(script, seed), VirtualMeter("measured")
+    voice = draw_voice(script, seed)
+    who = WhoSpeaks(known, own_voice(voice), only_enrolled=True)
+    ears = Ears(
+        EchoGuard(), FakeRecogniser(("no wait a moment please",)), FakeTurnEnd(0.9), meter, language="en", who=who
+    )
+    playback = Playback(line.traits.rate, line.traits.block)
+    mind = FunctionMind(lambda text: "Yes?")
+    call = Call(line, ears, mind, Speaker(voice, playback, meter), playback, meter, manners=Manners(greeting=SAYS))
+    events: list[Event] = []
+    call.subscribe(events.append)
+    await line.open()
+    await call.run()
+    return events, sum(meter.spent["voiceprint"]) / SECONDS
+
+
+def _outcome(kind: str, speaker: str, events: list[Event], cost: float) -> Outcome:
+    rejected = [event for event in events if event.event == "user.rejected"]
+    looked = [e.data["evidence"] for e in events if "similarity" in e.data.get("evidence", {})]
+    last = looked[-1] if looked else {}
+    return Outcome(
+        kind,
+        speaker,
+        any(e.event == "agent.stopped" and e.data["reason"] == "interrupted" for e in events)
+        or any(e.event == "user.said" for e in events),
+        sum(e.event == "agent.ducked" for e in events),
+        tuple(event.data["reason"] for event in rejected),
+        str(last.get("nearest", "")),
+        float(last.get("similarity", 0.0)),
+        float(last.get("speech_seconds", 0.0)),
+        cost,
+    )
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """Counts, a row a kind."""
+    head = (
+        "who talks over the agent",
+        "calls",
+        "got the floor",
+        "turned away as",
+        "ducks a call",
+        "nearest: me",
+        "% of a core",
+    )
+    rows = [f"| {' | '.join(head)} |", "|---|---|---|---|---|---|---|"]
+    for kind in ("enrolled", "stranger", "nobody"):
+        mine = [each for each in outcomes if each.kind == kind]
+        if not mine:
+            continue
+        reasons = Counter(reason for each in mine for reason in each.reasons)
+        told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()) or "-"
+        ducks = sum(each.ducks for each in mine) / len(mine)
+        echo = sum(each.nearest == "me" for each in mine)
+        cost = 100 * sum(each.cost for each in mine) / len(mine)
+        rows.append(
+            f"| {kind} | {len(mine)} | {sum(e.stopped for e in mine)} | {told} | {ducks:.2f} | {echo} | {cost:.1f} |"
+        )
+    return "\n".join(rows)
+
+
+def main(
+    calls: Annotated[int, typer.Option(min=1, help="Of each kind.")] = 100,
+    out: Annotated[Path, typer.Option(help="Where the table and each call's outcome go.")] = Path("out/gate"),
+) -> None:
+    """Count both errors of the gate."""
+    gate = Gate(People())
+    outcomes: list[Outcome] = []
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "calls.jsonl").open("w", encoding="utf-8") as log:
+        for number in range(calls):
+            for kind in ("enrolled", "stranger", "nobody"):
+                outcomes.append(gate.hold(kind, number))
+                told = {name: getattr(outcomes[-1], name) for name in Outcome.__slots__}
+                log.write(json.dumps(told) + "\n")
+                log.flush()
+            typer.echo(f"\r{number + 1} of {calls}", nl=False, err=True)
+    typer.echo("", err=True)
+    text = table(outcomes)
+    (out / "table.md").write_text(text + "\n", encoding="utf-8")
+    typer.echo(text)
+
+
+if __name__ == "__main__":
+    typer.run(main)
