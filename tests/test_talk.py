@@ -239,3 +239,14 @@ def test_a_call_repeats_exactly() -> None:
         return Scene(script).run().events
 
     assert events() == events()
+
+
+def test_after_an_interruption_the_agent_takes_a_breath() -> None:
+    def script(scene: Scene) -> Iterator[Samples]:
+        yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]), talk(0.4), quiet(6))
+
+    scene = Scene(script, texts=["tell me something"] * 2 + ["stop"]).run()
+    ducked = scene.all("agent.ducked")[0].t
+    assert scene.all("agent.stopped")[0].data["reason"] == "interrupted"
+    assert 1.0 <= scene.all("agent.started")[1].t - ducked < 1.5
+    assert not scene.spoke(ducked + 0.05, ducked + 1.0)

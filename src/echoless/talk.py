@@ -34,6 +34,9 @@ class Manners:
 
     greeting: str | None = None
     apology: str = "Sorry, I lost my train of thought. Please say that again."
+    breath: float = 1.05
+    """Seconds of silence after the agent was cut short, before it speaks again: nobody who was interrupted snaps back,
+    and whoever interrupts hears that it worked."""
     linger: float = 30.0
     """Seconds that the agent may go on after the far end has nothing more to say."""
 
@@ -80,6 +83,7 @@ class Call:
         self._closing = False
         self._quiet_since: float | None = None
         self._heard = Heard(0, "", "")
+        self._silent_since = self._ducked_at = -1e9
 
     # --- for whoever holds the call -------------------------------------------------------------------------
 
@@ -185,7 +189,8 @@ class Call:
 
     def _sound(self, latency: int) -> Samples:
         """The next block for the loudspeaker; tells the floor what became audible or ended."""
-        self.playback.held = not (self.floor.open_to_speak or self.floor.state is State.DUCKED)
+        breathes = self.seconds - self._silent_since < self.manners.breath
+        self.playback.held = breathes or not (self.floor.open_to_speak or self.floor.state is State.DUCKED)
         out = self.playback.take()
         for event in self.playback.events():
             match event:
@@ -281,6 +286,7 @@ class Call:
                 self._emit("agent.stopped", generation=generation, reason="revoked")
             case f.Duck(generation):
                 self.playback.duck()
+                self._ducked_at = self.seconds
                 self._emit("agent.ducked", generation=generation)
             case f.Resume(generation):
                 self.playback.resume()
@@ -313,6 +319,7 @@ class Call:
         return heard
 
     def _stopped(self, generation: int, reason: str) -> None:
+        self._silent_since = self._ducked_at if self.playback.ducked else self.seconds
         heard = self._halt()
         for event in self.playback.events():
             if isinstance(event, SentenceEnded):

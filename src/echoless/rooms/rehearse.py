@@ -117,7 +117,7 @@ async def _hold(script: Script, line: RoomLine, out: Path, plan: Plan) -> dict[s
                 await call.run()
             finally:
                 _hurry(False)
-        return dict(meter.spent)
+        return {part: list(times) for part, times in meter.spent.items()}
 
 
 def _hurry(hurried: bool) -> None:

@@ -229,6 +229,11 @@ class Playback:
         return State.DRAINING if self._finished else State.PLAYING
 
     @property
+    def ducked(self) -> bool:
+        """Whether a reply is being held at a sample."""
+        return self._ducked
+
+    @property
     def queued(self) -> float:
         """Seconds of sound that were not taken yet, without pauses."""
         return sum(sentence.waiting for sentence in self._reply[self._at :]) / self.rate
