@@ -85,6 +85,17 @@ def test_both_at_once_once_our_place_is_known() -> None:
     assert np.corrcoef(rest[: -late or None], music[late : late + len(rest) - late])[0, 1] > 0.95
 
 
+def test_a_place_that_is_no_longer_ours_is_given_up() -> None:
+    """The server dropped something: until our sound is found again the reference is ours alone, not ours twice."""
+    machine = Machine()
+    machine.run(noise(80, 0.1, 1), 0 * noise(80, 0.1, 1))
+    assert machine.monitor.shift is not None
+    machine.pending = np.zeros(RATE // 2, np.float32)
+    own = noise(80, 0.1, 6)
+    got = machine.run(own, 0 * own)
+    assert np.allclose(got[70 * BLOCK :], own[67 * BLOCK : -3 * BLOCK], atol=1e-3)
+
+
 def test_a_monitor_that_ends_leaves_the_reference_alone() -> None:
     machine, own = Machine(), noise(50, 0.1, 1)
     machine.run(own, own)
@@ -101,7 +112,7 @@ async def test_music_of_another_program_comes_before_its_echo(card: virtual_card
     """Another program plays noise through the same loudspeaker; we are silent, then speak as well."""
     card.loop(20)
     soundfile.write(tmp_path / "music.wav", np.tile(noise(100, 0.1, 5), 7), RATE)
-    line = SoundCardLine()
+    line = SoundCardLine(monitor=True)
     await line.open()
     await run(line, silence(line, 1.5))
     t = np.arange(3 * RATE // 2) / RATE
@@ -123,7 +134,7 @@ async def test_music_of_another_program_comes_before_its_echo(card: virtual_card
 @real
 async def test_without_it_the_reference_is_ours_alone(card: virtual_card.VirtualCard, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "music.wav", noise(100, 0.1, 5), RATE)
-    line = SoundCardLine(monitor=False)
+    line = SoundCardLine()
     await line.open()
     player = card.play(tmp_path / "music.wav", sink="spk", wait=False)
     blocks = await run(line, silence(line, 1.0))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import virtual_card
+from leads import leads
 
 from echoless.frames import RATE, Block
 from echoless.lines import portaudio
@@ -76,9 +77,10 @@ async def test_echo_comes_after_its_reference_and_stands_still(card: virtual_car
     blocks = await run(line, sound)
     health = line.health
     await line.aclose()
-    delays = [echo_delay(blocks, start) for start in (0.5, 0.9, 1.3, 1.7, 2.1)]
-    assert 0.010 < np.median(delays) < 0.4
-    assert min(delays) > 0
+    lead, placed = leads(blocks)
+    assert placed > 0.8, health  # else the figure below says nothing
+    assert lead.min() > 0, health
+    assert np.median(lead) < 0.4
     assert [b.index for b in blocks] == list(range(blocks[0].index, blocks[0].index + len(blocks)))
     assert sum(b.lost for b in blocks) == 0, health
 
@@ -117,10 +119,9 @@ async def test_flush_takes_back_what_the_card_has_not_played(card: virtual_card.
     blocks += await run(line, silence(line, 1.0))
     await line.aclose()
     assert dropped > 0.03 * line.traits.rate
-    sound = 1.0 - dropped / line.traits.rate
-    for samples in (microphone(blocks), reference(blocks)):  # neither heard nor said to have been heard
-        energy = np.sqrt(np.convolve(samples**2, np.ones(64) / 64, "same"))
-        assert np.count_nonzero(energy > 0.05) / RATE == pytest.approx(sound, abs=0.05)
+    after = blocks[-62:]
+    for way in ("microphone", "reference"):  # a quarter of a second for the way through the server and back
+        assert max((k for k, b in enumerate(after) if getattr(b, way).std() > 0.05), default=-1) < 16
 
 
 @real

@@ -74,7 +74,7 @@ class VirtualCard:
         (self.home / "asoundrc").write_text(_ASOUND)
         script = self.home / "card.pa"
         script.write_text(f"load-module module-native-protocol-unix socket={self._socket} auth-anonymous=1\n")
-        flags = ["--exit-idle-time=-1", "--use-pid-file=no", "--daemonize=no", "--realtime=no", "--high-priority=yes"]
+        flags = ["--exit-idle-time=120", "--use-pid-file=no", "--daemonize=no", "--realtime=no", "--high-priority=yes"]
         with (self.home / "log").open("wb") as log:
             self._server = subprocess.Popen(
                 ["pulseaudio", "-n", "-F", str(script), *flags],

@@ -17,7 +17,7 @@ import numpy as np
 from echoless.frames import Samples
 from echoless.lines.rings import Mark, Ring
 
-EARLY = 0.010
+EARLY = 0.020
 """Seconds that the reference comes before its echo at the least; more than the time stamps' error."""
 _WILD = 0.03
 """Seconds beside the line that are no jitter but a gap in the stream."""

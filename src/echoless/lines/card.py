@@ -26,7 +26,7 @@ DEAD = 2.0
 QUEUE = 0.032
 """Seconds of the agent's speech that wait in the queue, against the call's own unevenness."""
 
-_WAIT = 0.04
+_WAIT = 0.05
 """Seconds that a block waits at most for what other programs play."""
 
 
@@ -39,7 +39,7 @@ class Card:
         device_out: int | str | None,
         rate: int | None,
         latency: float,
-        monitor: bool = True,
+        monitor: bool = False,
     ) -> None:
         sd = portaudio.library()
         devices = portaudio.list_devices()
@@ -150,7 +150,11 @@ class Card:
         return self._to_ears[0](heard), self._to_ears[1](played), -(-lost * RATE // self.rate)
 
     def flush(self) -> int:
-        """Silence at once: the queue is dropped and, where the loudspeaker has its own stream, its buffer too."""
+        """Silence at once: the queue is dropped and, where the loudspeaker has its own stream, its buffer too.
+
+        A sound server drops some tens of milliseconds more than its time stamps tell: by so much the reference and
+        the number returned say that sound was heard that was not.
+        """
         dropped = self.playback.flush()
         if self._monitor is not None:
             self._monitor.lost_its_place()

@@ -80,16 +80,19 @@ class Monitor:
             self._look(round(start), history, played)
             at = self._place(start, played)
         other = self._tap.ring.read(at or 0, len(own))
-        if own.any() or history.read(round(start) - self._rate // 20, self._rate // 10).any():
-            if self.shift is None:  # ours and theirs cannot be told apart yet
-                return own
+        ours = float(np.sqrt(np.mean(own**2)))
+        if self.shift is not None:
             other = other - self.gain * own
-            ours = float(np.sqrt(np.mean(own**2)))
-        else:
-            ours = 0.0
+        elif self._near_ours(start, len(own), history):
+            return own  # ours and theirs cannot be told apart yet
         if float(np.sqrt(np.mean(other**2))) > max(AUDIBLE, 0.1 * ours):
             self._heard_until = self._tap.ring.written + round(_HOLD * self._rate)
         return own + other / max(self.gain, 0.05)
+
+    def _near_ours(self, start: float, count: int, history: Ring) -> bool:
+        """Whether we played anything so close by that the time stamps may have mistaken it for this."""
+        around = self._rate // 4
+        return bool(history.read(round(start) - around, count + 2 * around).any())
 
     def _place(self, position: float, played: ClockLine) -> int | None:
         """Where our own sample `position` is in the monitor: as found by ear, else by the time stamps.
@@ -123,3 +126,5 @@ class Monitor:
         if likeness > 0.5:
             self.shift = place - spare + best - begin
             self.gain = float(np.clip(cross[best] / power, 0.05, 4.0))
+        elif likeness < 0.3:  # not there any more: better none of it than ours twice
+            self.shift = None

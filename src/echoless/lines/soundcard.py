@@ -45,7 +45,7 @@ class SoundCardLine:
     for, in seconds each way. `on_trouble` hears one line for each loss and return of the card. Audio time stands
     still while it is away, the block after it says in `lost` for how long; after `patience` seconds the far end
     counts as gone. With `monitor`, other sound of this machine (music, a video) joins the reference where a sound
-    server offers it. Raises LineError from `open`.
+    server offers it; off by default, since on a busy machine it made the reference late (docs/log/lines.md). Raises LineError from `open`.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class SoundCardLine:
         *,
         rate: int | None = None,
         latency: float = 0.03,
-        monitor: bool = True,
+        monitor: bool = False,
         patience: float = 600.0,
         on_trouble: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -108,6 +108,7 @@ class SoundCardLine:
         out = checked(loudspeaker, self._traits)
         if self._closed:
             return None
+        await asyncio.sleep(0)  # while catching up there is no other wait, and others want their turn
         if self._card is not None:
             self._card.push(out)
         while (card := self._card) is None or not card.ready:
