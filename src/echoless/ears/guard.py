@@ -74,6 +74,7 @@ class EchoGuard:
         self._pending: Samples | None = None
         self._voice = 0.0
         self._quiet = 10 * RATE
+        self._before = self._after = 0.0
         self._worse = 0
         self._mode: Mode = "guarded"
 
@@ -87,11 +88,8 @@ class EchoGuard:
             self._relocate(look.delay, look.moved)
             self.drift.hint(look.drift)
         aligned = self.playback.read(self._offset, FFT, self.drift.rate)
-        residual, echo = self.canceller.hear(held, aligned)
+        residual, echo = self._cancel(held, aligned)
         self._residual = residual
-        if self._located:
-            self._slide(echo)
-        self._watch(held, residual)
         self._quiet = 0 if max(reference.max(), -reference.min()) > _SILENT else self._quiet + BLOCK
         voice = self._hear_voice(residual)
         self.features = self.weigh.hear(
@@ -128,13 +126,21 @@ class EchoGuard:
         move = self.drift.hear(predicted, self.canceller.error_spectrum)
         self._offset = max(0.0, self._offset + move + self.drift.rate * BLOCK)
 
-    def _watch(self, held: Samples, residual: Samples) -> None:
-        """A canceller that adds sound has learnt another room: start it again."""
-        adds = float(residual @ residual) > 1.5 * float(held @ held) + 1e-6
+    def _cancel(self, held: Samples, aligned: Samples) -> tuple[Samples, Samples]:
+        """Residual and predicted echo; the microphone as it is while no echo was found or the canceller adds sound."""
+        silence = np.zeros(BLOCK, np.float32)
+        if not self._located:
+            return held, silence
+        residual, echo = self.canceller.hear(held, aligned)
+        self._slide(echo)
+        self._before += 0.15 * (float(held @ held) - self._before)
+        self._after += 0.15 * (float(residual @ residual) - self._after)
+        adds = self._after > 1.25 * self._before + 1e-6
         self._worse = self._worse + 1 if adds else max(0, self._worse - 2)
         if self._worse > 12:
             self.canceller.forget_path()
             self._worse = 0
+        return (held, silence) if adds else (residual, echo)
 
     def _hear_voice(self, residual: Samples) -> float:
         if self._pending is None:

@@ -73,7 +73,7 @@ def training_cast(people: People) -> Cast:
     )
 
 
-def test_cast(people: People) -> Cast:
+def unseen_cast(people: People) -> Cast:
     """Other people, other agent voices (two of them people), other rooms."""
     agents = (
         "espeak:en-us+f3",
@@ -84,7 +84,7 @@ def test_cast(people: People) -> Cast:
         "espeak:en-gb-x-gbcwmd+f1",
     )
     users = tuple(r.path for r in people.phrases if r.folder != "ljspeech")
-    return Cast("test", (*agents, f"wav:{people.folder / 'ljspeech'}"), users, first_room=5000)
+    return Cast("unseen", (*agents, f"wav:{people.folder / 'ljspeech'}"), users, first_room=5000)
 
 
 @dataclass(frozen=True, slots=True)

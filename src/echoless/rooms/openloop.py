@@ -21,7 +21,7 @@ import numpy as np
 from echoless.ears.listener import Change, Listener
 from echoless.frames import BLOCK, RATE, Samples
 from echoless.rooms.levels import active_level, factor, read_wav
-from echoless.rooms.mixtures import Mixture, mixture, test_cast
+from echoless.rooms.mixtures import Mixture, mixture, unseen_cast
 from echoless.rooms.people import People
 from echoless.rooms.script import RoomSettings
 from echoless.rooms.talkers import trim
@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("--real", action="store_true", help="the recordings in speech/aec_real, from second 2 on")
     asked = parser.parse_args()
     people = People()
-    cast = test_cast(people)
+    cast = unseen_cast(people)
     print(HEAD)
     for guard in asked.guards.split(","):
         whole = Tally()

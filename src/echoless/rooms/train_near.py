@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from echoless.ears.guard import EchoGuard
-from echoless.frames import BLOCK
+from echoless.frames import BLOCK, RATE
 from echoless.rooms.mixtures import Cast, Mixture, mixture, training_cast
 from echoless.rooms.people import People
 
@@ -28,6 +28,8 @@ LAYER, UNITS = 32, 24
 WINDOW = 250
 """Blocks of one training stretch (4 s)."""
 BATCH = 32
+ONSET, ONSET_WEIGHT = 25, 3.0
+"""Blocks at the beginning of speech that count more: there the agent must fall silent."""
 
 
 def features(scene: Mixture) -> Array:
@@ -136,6 +138,7 @@ def train(seen: Array, truth: Array, epochs: float, rng: np.random.Generator, ra
     flat = seen.reshape(-1, seen.shape[-1])
     mean, scale = flat.mean(axis=0), 1 / (flat.std(axis=0) + 1e-3)
     x = (seen - mean) * scale
+    weight = 1 + (ONSET_WEIGHT - 1) * onsets(truth)
     w = start(seen.shape[-1], rng)
     first, second = ({name: np.zeros_like(value) for name, value in w.items()} for _ in range(2))
     steps = max(1, int(epochs * truth.size / (BATCH * WINDOW)))
@@ -146,7 +149,7 @@ def train(seen: Array, truth: Array, epochs: float, rng: np.random.Generator, ra
         begins = np.where(rng.random(BATCH) < 0.3, 0, rng.integers(0, x.shape[1] - WINDOW + 1, BATCH))
         part = np.stack([x[row, at : at + WINDOW] for row, at in zip(rows, begins, strict=True)], axis=1)
         target = np.stack([truth[row, at : at + WINDOW] for row, at in zip(rows, begins, strict=True)], axis=1)
-        counted = np.ones_like(target)
+        counted = np.stack([weight[row, at : at + WINDOW] for row, at in zip(rows, begins, strict=True)], axis=1)
         counted[:10, begins > 0] = 0
         odds, kept = forward(w, part)
         guess = expit(odds)
@@ -166,6 +169,15 @@ def train(seen: Array, truth: Array, epochs: float, rng: np.random.Generator, ra
     return w | {"mean": mean.astype(np.float32), "scale": scale.astype(np.float32)}
 
 
+def onsets(truth: Array) -> Array:
+    """1 in the first `ONSET` blocks of each stretch of speech, 0 elsewhere; shaped as `truth`."""
+    before = np.pad(truth, ((0, 0), (ONSET, 0)))[:, :-ONSET]
+    recent = np.cumsum(np.diff(truth, axis=1, prepend=0) > 0, axis=1)
+    return ((truth > 0) & ((before == 0) | (recent != np.pad(recent, ((0, 0), (ONSET, 0)))[:, :-ONSET]))).astype(
+        np.float32
+    )
+
+
 def judge_all(w: Weights, seen: Array) -> Array:
     """Probabilities (scenes, blocks) for features (scenes, blocks, inputs)."""
     return expit(forward(w, ((seen - w["mean"]) * w["scale"]).transpose(1, 0, 2))[0]).T
@@ -183,9 +195,8 @@ def main() -> None:
     seen, truth = collect(training_cast(People()), asked.first, asked.scenes, asked.cache)
     if asked.out:
         np.savez(asked.out, **train(seen, truth, asked.epochs, np.random.default_rng(asked.seed)))  # type: ignore[arg-type]
-        print(
-            f"{asked.out}: learnt from {truth.size * BLOCK / 16_000 / 60:.0f} minutes, {truth.mean():.0%} near-end speech"
-        )
+        minutes = truth.size * BLOCK / RATE / 60
+        print(f"{asked.out}: learnt from {minutes:.0f} minutes, {truth.mean():.0%} of them near-end speech")
 
 
 if __name__ == "__main__":
