@@ -24,6 +24,8 @@ let ready = false;
 let talking = false;
 let muted = false;
 let latency: number | null = null;
+/** What stays said although the conversation goes on. */
+const MICROPHONE: Word[] = ["trouble.denied", "trouble.missing", "trouble.busy", "trouble.unsafe"];
 let notice: { word: Word; fill: string } | null = null;
 
 const word = (which: Word, ...fill: string[]): string => say(preferences.language, which, ...fill);
@@ -69,7 +71,7 @@ function take(message: FromServer): void {
       break;
     case "ready":
       ready = true;
-      tell(null);
+      if (notice && !MICROPHONE.includes(notice.word)) tell(null);
       if (muted) link.send({ type: "mute", on: true });
       if ((talking || wantsVoice) && !sound.connected) void connectSound();
       drawFloor();
@@ -103,13 +105,19 @@ function take(message: FromServer): void {
   }
 }
 
+/** Whether the newest words are in view, so that they are to stay there. */
+let follow = true;
+
 function put(bubble: Bubble): void {
-  const follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
   $("welcome").hidden = true;
   chat.put(bubble);
+  keepUp();
+  if (bubble.done && bubble.who !== "note") announce(bubble);
+}
+
+function keepUp(): void {
   if (follow) scroll.scrollTop = scroll.scrollHeight;
   drawLatest();
-  if (bubble.done && bubble.who !== "note") announce(bubble);
 }
 
 /** Screen readers hear what is settled, once; the agent's words only where its voice is not heard anyway. */
@@ -191,7 +199,7 @@ function write(): void {
   const said = text.value.trim();
   if (!said) return;
   text.value = "";
-  scroll.scrollTop = scroll.scrollHeight;
+  follow = true;
   if (preferences.aloud && !sound.connected) wantsVoice = true;
   if (linked === "closed") open();
   else if (ready && wantsVoice && !sound.connected) void connectSound();
@@ -419,7 +427,11 @@ function bind(): void {
   };
   $<HTMLDialogElement>("enter").oncancel = (event) => event.preventDefault();
   $("latest").onclick = () => scroll.scrollTo({ top: scroll.scrollHeight });
-  scroll.onscroll = drawLatest;
+  scroll.onscroll = () => {
+    follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
+    drawLatest();
+  };
+  new ResizeObserver(keepUp).observe(scroll); // a phone's keyboard comes and goes
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || event.isComposing) return;
     const writing = event.target instanceof HTMLInputElement;

@@ -19,11 +19,11 @@ export interface Counted {
   emitted: number;
 }
 
-/** dBFS of samples in 0..255 around 128 as an analyser gives them, from 0 (-60 dB and less) to 1. */
-export function loudness(samples: Uint8Array): number {
+/** The level of samples in -1..1, from 0 (-60 dBFS and less) to 1 (full scale). */
+export function loudness(samples: Float32Array): number {
   let sum = 0;
-  for (const each of samples) sum += (each - 128) ** 2;
-  const level = Math.sqrt(sum / Math.max(1, samples.length)) / 128;
+  for (const each of samples) sum += each ** 2;
+  const level = Math.sqrt(sum / Math.max(1, samples.length));
   return level <= 0.001 ? 0 : Math.min(1, 1 + Math.log10(level) / 3);
 }
 
@@ -170,10 +170,10 @@ export class Sound {
   private watch(): void {
     if (this.microphone && !this.ears) this.ears = this.analyser(this.microphone);
     if (this.drawing) return;
-    const samples = new Uint8Array(1024);
+    const samples = new Float32Array(1024);
     const level = (analyser: AnalyserNode | null): number => {
       if (!analyser) return 0;
-      analyser.getByteTimeDomainData(samples);
+      analyser.getFloatTimeDomainData(samples);
       return loudness(samples);
     };
     const draw = (): void => {

@@ -3,10 +3,11 @@ import { loudness, playout, whyNot } from "../src/sound";
 
 describe("sound", () => {
   it("measures silence as nothing, full scale as all, and 20 dB as a third", () => {
-    const square = (height: number): Uint8Array => Uint8Array.from({ length: 512 }, (_, k) => 128 + (k % 2 ? height : -height));
-    expect(loudness(new Uint8Array(512).fill(128))).toBe(0);
-    expect(loudness(square(127))).toBeGreaterThan(0.99);
-    expect(loudness(square(127)) - loudness(square(12.7))).toBeCloseTo(1 / 3, 1);
+    const square = (height: number): Float32Array => Float32Array.from({ length: 512 }, (_, k) => (k % 2 ? height : -height));
+    expect(loudness(square(0))).toBe(0);
+    expect(loudness(square(0.0005))).toBe(0);
+    expect(loudness(square(1))).toBe(1);
+    expect(loudness(square(1)) - loudness(square(0.1))).toBeCloseTo(1 / 3, 5);
   });
   it("adds up the way: half the round trip, the buffer since last time, the device", () => {
     const stats = [

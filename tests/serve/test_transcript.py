@@ -78,8 +78,14 @@ def test_a_reloaded_page_gets_everything_in_order() -> None:
     t = Transcript()
     feed(t, "user.said", text="one", turn=1)
     feed(t, "agent.said", generation=1, text="two", unheard="")
-    feed(t, "mode", duplex="half", why="echo")
-    assert [(c["type"], c["text"]) for c in t.all()] == [("bubble", "one"), ("bubble", "two"), ("bubble", "echo")]
+    feed(t, "failure", part="voice", what="broke", action="restarted")
+    assert [c["text"] for c in t.all()] == ["one", "two", "voice: broke (restarted)"]
+
+
+def test_a_mode_is_noted_where_the_user_notices_it() -> None:
+    t = Transcript()
+    kinds = [[c["kind"] for c in feed(t, "mode", duplex=mode, why="")] for mode in ("guarded", "half", "half", "full")]
+    assert kinds == [[], ["mode.half"], [], ["mode.full"]]
 
 
 def test_it_does_not_grow_for_ever_and_ignores_what_it_does_not_know() -> None:

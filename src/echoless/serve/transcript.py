@@ -40,6 +40,7 @@ class Transcript:
     def __init__(self) -> None:
         self.bubbles: list[Bubble] = []
         self._next = 0
+        self._half = False
         self._finished = -1
         """The generation of the agent's last finished bubble: what comes late of it is known already."""
 
@@ -99,7 +100,9 @@ class Transcript:
         return [shown(bubble)]
 
     def _mode(self, data: Mapping[str, Any]) -> list[Change]:
-        return self._note(f"mode.{data.get('duplex', '')}", data.get("why"))
+        """Only what the user notices: cutting in does not work for a while, and works again."""
+        half, self._half = self._half, data.get("duplex") == "half"
+        return self._note(f"mode.{'half' if self._half else 'full'}", "") if half != self._half else []
 
     def _failure(self, data: Mapping[str, Any]) -> list[Change]:
         return self._note("failure", f"{data.get('part', '')}: {data.get('what', '')} ({data.get('action', '')})")
