@@ -29,8 +29,17 @@ bench: setup  ## how quick a conversation is here: a table, and out/bench.json
 rehearse: setup  ## many conversations in simulated rooms, judged by their sound: out/rehearsals/report.md
 	@.venv/bin/python -m echoless.rooms.suite rehearsals --out out/rehearsals
 
+peers: peers-setup  ## us and two other projects in the same rooms at real pace: out/peers/peers.md
+	@.venv/bin/python -m bench.peers.run --out out/peers
+
+peers-setup: setup  ## the other projects' own environments; needs a C compiler and portaudio19-dev
+	@bash bench/peers/setup.sh
+
+peers-lock:
+	bash bench/peers/lock.sh
+
 lock:  ## pin the newest versions that fit pyproject.toml, with hashes
 	@bash scripts/setup.sh dev
 	bash scripts/lock.sh
 
-.PHONY: help setup talk test check bench rehearse lock
+.PHONY: help setup talk test check bench rehearse peers peers-setup peers-lock lock
