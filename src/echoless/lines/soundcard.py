@@ -45,7 +45,8 @@ class SoundCardLine:
     for, in seconds each way. `on_trouble` hears one line for each loss and return of the card. Audio time stands
     still while it is away, the block after it says in `lost` for how long; after `patience` seconds the far end
     counts as gone. With `monitor`, other sound of this machine (music, a video) joins the reference where a sound
-    server offers it; off by default, since on a busy machine it made the reference late (docs/log/lines.md). Raises LineError from `open`.
+    server offers it; off by default, since on a busy machine it made the reference late (docs/log/lines.md).
+    Raises LineError from `open`.
     """
 
     def __init__(
