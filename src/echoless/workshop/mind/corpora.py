@@ -28,7 +28,7 @@ class Corpus:
     name: str
     dialogues: tuple[tuple[str, ...], ...]
 
-    def sample(self, rng: random.Random, most_turns: int) -> Dialogue:
+    def sample(self, rng: random.Random, most_turns: int, copying: float = 1.0) -> Dialogue:
         """A random stretch of a random dialogue, up to `most_turns` turns. Either person may be the agent."""
         turns = self.dialogues[rng.randrange(len(self.dialogues))]
         count = min(len(turns), rng.randint(2, most_turns))

@@ -37,7 +37,8 @@ class ModelPart(Strict):
 
 
 class Stage(Strict):
-    """One stretch of training. `mix` gives each source's share of dialogues; `rows` of `length` tokens make a step."""
+    """One stretch of training. `mix` gives each source's share of dialogues; `rows` of `length` tokens make
+    a step; `copying` as OwnTalks.sample has it."""
 
     name: str
     steps: int
@@ -50,6 +51,7 @@ class Stage(Strict):
     weight_decay: float
     user_weight: float
     most_turns: int
+    copying: float = 1.0
     mix: dict[str, float]
 
 
@@ -95,4 +97,4 @@ def draw(found: dict[str, Corpus], stage: Stage, rng: Any) -> Dialogue:
     """One dialogue from the stage's mix."""
     names = list(stage.mix)
     name = rng.choices(names, [stage.mix[n] for n in names])[0]
-    return found[name].sample(rng, stage.most_turns)
+    return found[name].sample(rng, stage.most_turns, stage.copying)

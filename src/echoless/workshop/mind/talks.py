@@ -93,9 +93,10 @@ class OwnTalks:
             text for node in self.lines.nodes for text in node.users if "{" not in text and "[" not in text
         ]
 
-    def sample(self, rng: random.Random, most_turns: int) -> Dialogue:
+    def sample(self, rng: random.Random, most_turns: int, copying: float = 1.0) -> Dialogue:
         """One dialogue of at most about `most_turns` turns, ending with the agent's. With two there is no system line
-        either: the plainest thing to learn listening from."""
+        either: the plainest thing to learn listening from. `copying` is how often a reply may take up the user's own
+        word where there is one that does not: a model too small to copy puts in a wrong word."""
         turns: list[tuple[str, str]] = []
         muted: set[int] = set()
         name = "Echoless"
@@ -116,7 +117,7 @@ class OwnTalks:
             pool = after if follows else self.greetings if exchange == 0 and rng.random() < 0.12 else None
             node = self._choose(rng, pool)
             user, bound = self._user(rng, node, context if follows else {})
-            said, after = self._ask(rng, self._reply(rng, node, bound))
+            said, after = self._ask(rng, self._reply(rng, node, bound, copying))
             said = NAMED.sub(rf"\1 {name}", self.lines.expand(said, rng, bound))
             after, context = [*node.after, *after], bound
             if not follows and rng.random() < 0.05:
@@ -145,7 +146,7 @@ class OwnTalks:
                 return text, context | own
         raise ValueError(f"every line of {node.topic!r} is near an opening: {node.users[:2]}")
 
-    def _reply(self, rng: random.Random, node: Node, bound: dict[str, str]) -> str:
+    def _reply(self, rng: random.Random, node: Node, bound: dict[str, str], copying: float) -> str:
         """A reply whose fillers the user's line has bound, or that no user's line of the node mentions."""
         mentioned = {name for text in node.users for name, _, _ in SLOT.findall(text)}
         fit = [
@@ -153,6 +154,8 @@ class OwnTalks:
             for reply in node.replies
             if all(n.lower() in bound or n.lower() not in mentioned for n, _, _ in SLOT.findall(reply))
         ]
+        if rng.random() >= copying:
+            fit = [reply for reply in fit if not any(n.lower() in bound for n, _, _ in SLOT.findall(reply))] or fit
         return rng.choice(fit or [reply for reply in node.replies if "[" not in reply] or node.replies)
 
     def _ask(self, rng: random.Random, reply: str) -> tuple[str, list[Node]]:

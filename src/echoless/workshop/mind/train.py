@@ -109,7 +109,8 @@ def run_stage(recipe: Recipe, stage: Stage, model: Llama, vocab: Tokenizer, out:
         first, spent = state["step"], state["spent"]
     keep_log(out / "loss.csv", stage.name, first)
     found = sources(recipe, [stage])
-    began, tokens_seen, mean = time.monotonic() - spent, 0, 0.0
+    started = time.monotonic()
+    began, tokens_seen, mean = started - spent, 0, 0.0
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     with Progress(*columns) as progress, (out / "loss.csv").open("a") as log:
         bar = progress.add_task(stage.name, total=stage.steps, completed=first, note="")
@@ -132,7 +133,7 @@ def run_stage(recipe: Recipe, stage: Stage, model: Llama, vocab: Tokenizer, out:
             step, tokens_seen = step + 1, tokens_seen + tokens.numel()
             mean = loss.item() if step == first + 1 else 0.95 * mean + 0.05 * loss.item()
             log.write(f"{stage.name},{step},{loss.item():.4f},{spent:.1f}\n")
-            speed = tokens_seen / max(1e-9, time.monotonic() - began - (spent if step == first else 0))
+            speed = tokens_seen / (time.monotonic() - started)
             progress.update(bar, completed=step, note=f"loss {mean:.3f}  {speed:,.0f} tokens/s")
             if step % 20 == 0:
                 log.flush()
