@@ -75,7 +75,7 @@ class Peers:
                 return judged
             shutil.rmtree(task.folder, ignore_errors=True)
             self._hold(task)
-            judged = self._known(task) or Judged(task.agent, task.level, task.seed, {"trouble": "no call"}, None)
+            judged = self._known(task) or Judged(task.agent, task.level, task.seed, self._failure(task), None)
         assert judged is not None
         if self._other and judged.valid:
             judged = replace(judged, other=outside.judge(self._other, task.folder))
@@ -84,7 +84,10 @@ class Peers:
     def _hold(self, task: Task) -> None:
         command = [sys.executable, "-m", "bench.peers.session", str(task.script), "--agent", task.agent]
         command += ["--llm", self.llm, "--out", str(task.folder), "--seed", str(task.seed)]
-        session = subprocess.Popen(command, cwd=ROOT, start_new_session=True)  # Ctrl-C comes through `stop`
+        task.folder.mkdir(parents=True, exist_ok=True)
+        with (task.folder / "session.log").open("wb") as log:
+            # Ctrl-C comes through `stop`
+            session = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         self._running.add(session)
         try:
             session.wait(CALL_LIMIT)
@@ -102,6 +105,11 @@ class Peers:
         except (OSError, ValueError):
             return None
         return Judged(task.agent, task.level, task.seed, run, scores)
+
+    @staticmethod
+    def _failure(task: Task) -> dict[str, object]:
+        lines = (task.folder / "session.log").read_text(errors="replace").splitlines()
+        return {"trouble": lines[-1] if lines else "no call came about"}
 
     def stop(self) -> None:
         """End what still runs; each session ends its agent and its sound card."""

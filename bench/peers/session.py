@@ -185,7 +185,7 @@ def main() -> int:
         print(f"peers: {why}", file=sys.stderr)
         return 2
     with suppress(OSError):
-        os.nice(-10)  # the room must not be late; the agents get what everybody gets
+        os.nice(-10)  # card, room and agent before whatever else runs here; only root may
     try:
         hold(load(asked.script), AGENTS[asked.agent], asked.llm, asked.out.resolve(), asked.seed)
     except (PulseError, ValueError, RuntimeError, asyncio.CancelledError) as wrong:

@@ -16,16 +16,18 @@ BEEP = (0.2 * np.sin(2 * np.pi * 1000 * np.arange(RATE // 5) / RATE)).astype(np.
 
 
 class Beeper:
-    """Both directions of the card in one callback."""
+    """A microphone and a loudspeaker, each with a callback of its own: as one full-duplex stream PortAudio runs dry."""
 
     def __init__(self) -> None:
         self._left = BEEP[:0]
         self._deaf = 0
 
-    def __call__(self, block: np.ndarray, out: np.ndarray, frames: int, *_: object) -> None:
+    def hear(self, block: np.ndarray, frames: int, *_: object) -> None:
         self._deaf -= frames
         if self._deaf <= 0 and np.sqrt(np.mean(np.square(block))) > LOUD:
             self._left, self._deaf = BEEP, DEAF
+
+    def play(self, out: np.ndarray, frames: int, *_: object) -> None:
         now, self._left = self._left[:frames], self._left[frames:]
         out[:, 0] = 0
         out[: len(now), 0] = now
@@ -33,7 +35,11 @@ class Beeper:
 
 def main() -> None:
     """Beep until interrupted."""
-    with sounddevice.Stream(RATE, BLOCK, channels=1, dtype="float32", latency=0.04, callback=Beeper()):
+    beeper, kind = (
+        Beeper(),
+        {"samplerate": RATE, "blocksize": BLOCK, "channels": 1, "dtype": "float32", "latency": 0.03},
+    )
+    with sounddevice.InputStream(callback=beeper.hear, **kind), sounddevice.OutputStream(callback=beeper.play, **kind):
         print("READY", flush=True)
         threading.Event().wait()
 
