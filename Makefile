@@ -38,6 +38,12 @@ peers-setup: setup  ## the other projects' own environments; needs a C compiler 
 peers-lock:
 	bash bench/peers/lock.sh
 
+test-page: setup  ## the page in a real browser; needs npm and Chromium, and says so
+	@bash scripts/setup.sh dev
+	@command -v npm >/dev/null || { echo "test-page: no npm: install Node.js 20 or newer"; exit 1; }
+	cd page && npm ci --silent && npm run --silent build && npm test --silent
+	@.venv/bin/python -m pytest tests/serve -rs
+
 lock:  ## pin the newest versions that fit pyproject.toml, with hashes
 	@bash scripts/setup.sh dev
 	bash scripts/lock.sh

@@ -159,6 +159,8 @@ def pull(
 # Whole sub-programs that live beside their organ: name, module with a Typer `app`, what it is.
 BESIDE = (
     ("rehearse", "echoless.rooms.rehearse", "Hold a scripted conversation in a simulated room."),
+    ("serve", "echoless.serve.command", "Talk in a web page, on this machine or from others."),
+    ("voice", "echoless.workshop.voice.command", "A voice of your own: record, check, recolour, train, export, say."),
     ("voiceprint", "echoless.workshop.voiceprint.command", "Know people by their voices, and compare voices."),
 )
 

@@ -1,4 +1,4 @@
-"""`echoless talk`: holds a conversation with whatever there is - a sound card, files, a keyboard, or nothing at all.
+"""`echoless talk`: holds a conversation with what there is - a sound card, files, a browser, a keyboard, or nothing.
 
 With nothing at all (a container, a script) it still shows the main job: a person in a simulated room talks to the
 agent and cuts in, and the sound and the picture of it are left in a folder.
@@ -31,6 +31,11 @@ def converse(loaded: Loaded, typed: bool = False) -> int:
     if settings.device is not None or (trouble := no_sound_card()) is None:
         return asyncio.run(_hold(settings))
     if sys.stdin.isatty():
+        from echoless.serve.command import desktop_browser, hold_in_browser
+
+        if desktop_browser():
+            _say(f"{trouble} Going on in the browser, which may have one.")
+            return hold_in_browser(settings)
         _say(f"{trouble} Going on with the keyboard.")
         return asyncio.run(_type(settings))
     _say(f"{trouble} There is no keyboard either: a person in a simulated room talks instead.")
