@@ -20,7 +20,7 @@ _RATES = (48_000, 16_000, 32_000, 24_000, 96_000)
 _SHARED = ("pulse", "pipewire", "default", "sysdefault", "jack", "dmix")
 """ALSA names behind which is a sound server: its two directions are separate streams, whatever the name says.
 
-PortAudio's full-duplex stream on PulseAudio starts with two seconds of backlog and, once, span without end."""
+PortAudio's full-duplex stream on PulseAudio starts with two seconds of backlog."""
 
 
 @cache
