@@ -44,15 +44,21 @@ class Canceller:
         self._decay = np.exp(-np.arange(partitions, dtype=np.float32) * 0.5)[:, None]
         self.forget_path()
 
-    def forget_path(self) -> None:
-        """Start again, knowing nothing of the room."""
-        self.path[:] = 0
-        self.doubt[:] = _DOUBT * self._decay
+    def forget_path(self, microphone: Samples | None = None) -> None:
+        """Start again, knowing nothing of the room.
 
-    def doubt_path(self, share: float) -> None:
-        """Believe that the path may have changed by `share` of its power; it is learnt again quickly."""
-        power = (np.abs(self.path) ** 2).mean(axis=1, keepdims=True)
-        self.doubt = np.maximum(self.doubt, np.float32(share) * power)
+        A block of `microphone`, where given, bounds what the path can be: no louder than what was heard of what is
+        in the history, and all of it may be near end. A doubt far beyond that would make the filter learn noise.
+        """
+        self.path[:] = 0
+        doubt = float(_DOUBT)
+        if microphone is not None:
+            heard = float(microphone @ microphone) * BLOCK
+            played = float(((self.history.real**2 + self.history.imag**2) * self._decay).sum())
+            doubt = min(max(2 * heard / (played + 1e-3), 1e-5), doubt)
+            spectrum = rfft(microphone, FFT)
+            self.noise = np.maximum(self.noise, spectrum.real**2 + spectrum.imag**2)
+        self.doubt[:] = np.float32(doubt) * self._decay
 
     def align(self, reference: Samples) -> None:
         """Rebuild the history after the delay moved. `reference`: the last (partitions + 1) * 256 aligned samples."""

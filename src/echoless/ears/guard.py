@@ -24,6 +24,8 @@ _TAIL = int(0.3 * RATE)
 """Reverberation after the last sound of an echo."""
 _UNKNOWN = RATE
 """The longest delay reckoned with while none is known."""
+_HOPELESS = 60
+"""Blocks of added sound after which the path is learnt anew."""
 _SILENT = 1e-4
 _GOOD, _POOR = 7.0, 4.0
 """ERLE in dB over which the canceller carries a call, and under which only the judge does."""
@@ -85,7 +87,7 @@ class EchoGuard:
         held = self._held.pop(0) if len(self._held) > self.hold else np.zeros(BLOCK, np.float32)
         look = self.tracker.hear(microphone, self._residual, reference)
         if look is not None:
-            self._relocate(look.delay, look.moved)
+            self._relocate(look.delay, look.moved, held)
             self.drift.hint(look.drift)
         aligned = self.playback.read(self._offset, FFT, self.drift.rate)
         residual, echo = self._cancel(held, aligned)
@@ -101,11 +103,14 @@ class EchoGuard:
             self._quiet,
             self.drift.slide,
         )
-        near = self.judge(self.features) if self.judge else voice
         reach = _TAIL + BLOCK + (max(self._offset, 0) if self._located else _UNKNOWN)
-        return Heard(residual, voice, near, self._quiet < reach, self._advise(), self._evidence(voice, near))
+        possible = self._quiet < reach
+        judged = self.judge(self.features) if self.judge else voice
+        # where no echo can be, whatever speaks is somebody else
+        near = judged if possible else voice
+        return Heard(residual, voice, near, possible, self._advise(), self._evidence(voice, near))
 
-    def _relocate(self, delay: int | None, moved: int) -> None:
+    def _relocate(self, delay: int | None, moved: int, held: Samples) -> None:
         """Follow the tracker: the first delay it finds, and jumps. The path is kept, it has only been shifted."""
         if delay is None or (self._located and not moved):
             return
@@ -114,12 +119,12 @@ class EchoGuard:
             self.hold += 1
             target += BLOCK
         self._offset = max(0.0, target)
+        self.canceller.align(self.playback.read(self._offset, BLOCK * (PARTITIONS + 1)))
         if not self._located:
-            self.canceller.forget_path()
+            self.canceller.forget_path(held)
         self._located = True
         self.drift.restart()
         self.weigh.path_changed()
-        self.canceller.align(self.playback.read(self._offset, BLOCK * (PARTITIONS + 1)))
 
     def _slide(self, echo: Samples) -> None:
         predicted = rfft(np.concatenate((np.zeros(BLOCK, np.float32), echo)))
@@ -137,8 +142,8 @@ class EchoGuard:
         self._after += 0.15 * (float(residual @ residual) - self._after)
         adds = self._after > 1.25 * self._before + 1e-6
         self._worse = self._worse + 1 if adds else max(0, self._worse - 2)
-        if self._worse > 12:
-            self.canceller.forget_path()
+        if self._worse > _HOPELESS:
+            self.canceller.forget_path(held)
             self._worse = 0
         return (held, silence) if adds else (residual, echo)
 

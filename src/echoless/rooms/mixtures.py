@@ -30,8 +30,8 @@ from echoless.rooms.talkers import trim
 SECONDS = 16.0
 ROOMS = 40
 """Different rooms a cast; impulse responses are dear."""
-KINDS = ("static", "jumps", "drift", "late", "gaps", "lost", "slips", "volume", "moved", "browser", "cheap", "silent")
-_OFTEN = (0.27, 0.13, 0.16, 0.07, 0.05, 0.05, 0.05, 0.04, 0.05, 0.07, 0.04, 0.02)
+KINDS = ("static", "jumps", "drift", "late", "gaps", "lost", "slips", "volume", "moved", "browser", "cheap", "headset")
+_OFTEN = (0.27, 0.13, 0.16, 0.07, 0.05, 0.05, 0.05, 0.04, 0.05, 0.06, 0.04, 0.03)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,12 @@ def mixture(
     rng = np.random.default_rng([seed, cast.first_room])
     kind = kind or str(rng.choice(KINDS, p=_OFTEN))
     level = float(rng.uniform(-12, 18)) if echo_db is None else echo_db
+    if kind == "headset":
+        level = -60.0
     number = cast.first_room + int(rng.integers(ROOMS))
     room = _room(kind, level, number, rng)
     length = int(SECONDS * RATE) // BLOCK * BLOCK
-    played = _agent(cast, length, rng) if kind != "silent" else np.zeros(length, np.float32)
+    played = _agent(cast, length, rng)
     path, feed = EchoPath(room, number), ReferenceFeed(room, seed)
     drive = float(rng.uniform(1, 5)) if rng.random() < 0.3 else 0.0
     echo, reference = np.empty(length, np.float32), np.empty(length, np.float32)
