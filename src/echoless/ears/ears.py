@@ -272,6 +272,7 @@ class Ears:
             kind=kind(text, self.language) if known else None,
             final=known is not None and known.wish.pause == turn.pause,
             share=share,
+            sure=listener.sureness,
         )
         verdict = Verdict.INTERRUPTION if self._pressed else weigh(case, self._weights)
         if verdict is Verdict.WAIT:
@@ -359,7 +360,12 @@ class Ears:
 
     def _evidence(self, **more: object) -> dict[str, object]:
         heard = self._heard
-        found: dict[str, object] = {"voiced": self.listener.voiced, "free": self.listener.free}
+        found: dict[str, object] = {
+            "voiced": self.listener.voiced,
+            "free": self.listener.free,
+            "sure": round(self.listener.sureness, 3),
+            "duplex": self.breaker.duplex,
+        }
         if heard:
             found |= {"near": round(heard.near, 3), "voice": round(heard.voice, 3), "echo": heard.echo}
             found |= {key: round(float(value), 3) for key, value in heard.evidence.items()}

@@ -61,6 +61,7 @@ class Listener:
         """Those of them in which no echo was possible: nobody but a person can have made them."""
         self.age = 0
         """Blocks since the turn's detection."""
+        self._near = 0.0
 
     def hear(self, clean: Samples, near: float, *, echo: bool, over_agent: bool) -> Change:
         """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it."""
@@ -71,6 +72,7 @@ class Listener:
             if near > self.tuning.neutral:
                 self.voiced += 1
                 self.free += not echo
+                self._near += near
         self._evidence = float(np.clip(self._evidence + near - self.tuning.neutral, 0.0, 6.0))
         if self.speaking:
             self.silence = 0 if near > self.tuning.keep else self.silence + 1
@@ -96,6 +98,12 @@ class Listener:
             self._turn = list(self._recent)
             run = max(1, round(self.tuning.begin / self.tuning.neutral))
             self.voiced, self.free, self.age = run, 0 if echo else run, 0
+            self._near = self.tuning.neutral * run
+
+    @property
+    def sureness(self) -> float:
+        """Mean probability over the voiced blocks of the turn."""
+        return self._near / self.voiced if self.voiced else 0.0
 
     @property
     def length(self) -> int:
@@ -118,3 +126,4 @@ class Listener:
         self._turn = []
         self._evidence = 0.0
         self.voiced = self.free = self.age = 0
+        self._near = 0.0

@@ -28,6 +28,8 @@ class Weights:
     """Voiced blocks, with no echo possible, that prove a person."""
     long_speech: int = 52
     """Voiced blocks no backchannel lasts for."""
+    sure: float = 0.78
+    """Mean probability of near-end speech, over a stretch that is over, which echo alone does not reach."""
     free_some: int = 5
     """Voiced blocks, with no echo possible, that speak for a person together with their words."""
     some_speech: int = 14
@@ -42,7 +44,8 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The evidence so far. `share` is the part of the words that the agent was saying at that very time."""
+    """The evidence so far. `share` is the part of the words that the agent was saying at that very time, `sure` the
+    mean probability of near-end speech over the voiced blocks."""
 
     age: int
     voiced: int
@@ -54,6 +57,7 @@ class Case:
     final: bool = False
     """The words are those of the whole stretch of speech."""
     share: float = 0.0
+    sure: float = 0.0
 
 
 def weigh(case: Case, weights: Weights) -> Verdict:
@@ -80,11 +84,19 @@ def _carries(case: Case, weights: Weights) -> bool:
     """Whether words that are not the agent's own are worth believing.
 
     Residual echo, too, is recognised as some words or other. A person who says more than a word goes on after the
-    agent has fallen silent; only where the echo takes longer than that must length alone do.
+    agent has fallen silent; where the echo takes longer than that, length must do, and for a single word, which is
+    over before, how sure the guard was of it.
     """
     if case.voiced < weights.some_speech:
         return False
-    return case.free >= weights.free_some or case.voiced >= weights.long_speech
+    if case.free >= weights.free_some or case.voiced >= weights.long_speech:
+        return True
+    return (
+        case.final
+        and case.silence >= weights.quiet
+        and case.sure >= weights.sure
+        and case.share < 0.5 * weights.echo_share
+    )
 
 
 def _of_what_is_over(case: Case) -> Verdict:
