@@ -39,6 +39,8 @@ MOST_LATE, MOST_GROWTH = 0.01, 0.040
 """Share of late blocks, and growth of the way through the card in seconds, above which a run is not valid."""
 SETTLE, PATIENCE = 3.0, 120.0
 """Seconds an agent gets to itself once it listens, and at most until it does."""
+PRIORITY = 10
+"""Of the bridge and the sound server, among real-time processes."""
 EVERY = 31
 """Blocks between two looks at the queues: about half a second."""
 
@@ -122,6 +124,17 @@ class Bridge:
                     return
 
 
+def hurry() -> None:
+    """Put this process and its children so far (the sound server) before everything else, as a real card's clock is.
+    What is started later, the agent, is not. Only root may; others need idle cores."""
+    me = os.getpid()
+    children = Path(f"/proc/{me}/task/{me}/children").read_text().split()
+    with suppress(OSError):
+        for process in (str(me), *children):
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                os.sched_setscheduler(int(thread.name), os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+
+
 def _watch(card: VirtualCard, agent: Running, ready: threading.Event) -> None:
     """Set `ready` some seconds after the agent has opened the microphone and says that it is ready."""
     since = None
@@ -145,6 +158,7 @@ def hold(script: Script, agent: Agent, llm: str, out: Path, seed: int) -> dict[s
     with ExitStack() as stack:
         card = stack.enter_context(VirtualCard())
         bridge = Bridge(card, stack)
+        hurry()
         running = stack.enter_context(Running(agent, Started(llm, card.env, out)))
         ready = threading.Event()
         threading.Thread(target=_watch, args=(card, running, ready), daemon=True).start()
@@ -184,8 +198,6 @@ def main() -> int:
     if why := missing() or AGENTS[asked.agent].missing():
         print(f"peers: {why}", file=sys.stderr)
         return 2
-    with suppress(OSError):
-        os.nice(-10)  # card, room and agent before whatever else runs here; only root may
     try:
         hold(load(asked.script), AGENTS[asked.agent], asked.llm, asked.out.resolve(), asked.seed)
     except (PulseError, ValueError, RuntimeError, asyncio.CancelledError) as wrong:

@@ -20,6 +20,10 @@ END = 5.0
 """Seconds an agent gets to end in."""
 
 
+NICE = -10
+"""Every agent comes before what else the machine has to do, where that is allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """`environment` is a virtual environment, `program` runs in it; `says` stands in its log once it listens."""
@@ -101,6 +105,8 @@ class Running:
                 start_new_session=True,
             )
         self._begun = time.monotonic()
+        with suppress(OSError):  # only root may
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, NICE)
         return self
 
     @property
