@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import numpy as np
@@ -250,3 +251,23 @@ def test_after_an_interruption_the_agent_takes_a_breath() -> None:
     assert scene.all("agent.stopped")[0].data["reason"] == "interrupted"
     assert 1.0 <= scene.all("agent.started")[1].t - ducked < 1.5
     assert not scene.spoke(ducked + 0.05, ducked + 1.0)
+
+
+class HangingMeter(VirtualMeter):
+    """Recognition never comes back in its first worker."""
+
+    async def run(self, part: str, work: Callable[[], object]) -> object:  # type: ignore[override]
+        if part == "recognise":
+            await asyncio.sleep(1e6)
+        return await super().run(part, work)
+
+
+def test_a_recogniser_that_hangs_is_replaced_and_the_user_is_answered() -> None:
+    scene = Scene(np.concatenate([quiet(0.3), talk(1), quiet(9), talk(1), quiet(4)]))
+    meter = HangingMeter("fixed")
+    scene.ears.meter = meter
+    scene.ears._reopen = lambda: FakeRecogniser(["hello there friend"])
+    scene.run()
+    assert [event.data["action"] for event in scene.all("failure")] == ["restarted"]
+    assert scene.all("user.said")[-1].data["text"] == "hello there friend"
+    assert scene.all("agent.said")

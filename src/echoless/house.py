@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +111,14 @@ def open_ears(settings: Settings, meter: Meter, line: Line, on_recognising: Call
     import numpy as np
 
     spoken = None if settings.language == "auto" else settings.language
-    recogniser = open_recogniser(settings.recogniser, spoken, settings.recogniser_model or "")
+    reopen = partial(open_recogniser, settings.recogniser, spoken, settings.recogniser_model or "")
+    recogniser = reopen()
     turn_end = open_turn_end()
     noise = np.random.default_rng(0).normal(0, 0.01, RATE).astype(np.float32)
     recogniser.transcribe(noise, spoken)
     turn_end.finished(noise, "hello", spoken)
     guard = EchoGuard(cancels_echo=line.traits.cancels_echo)
-    return Ears(guard, recogniser, turn_end, meter, language=spoken, on_recognising=on_recognising)
+    return Ears(guard, recogniser, turn_end, meter, language=spoken, on_recognising=on_recognising, reopen=reopen)
 
 
 def acquaint(settings: Settings, voice: Voice) -> WhoSpeaks | None:

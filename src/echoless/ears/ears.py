@@ -115,7 +115,9 @@ class Ears:
         weights: Weights | None = None,
         on_recognising: Callable[[], None] | None = None,
         who: Who | None = None,
+        reopen: Callable[[], Recogniser] | None = None,
     ) -> None:
+        """`reopen` makes another recogniser for one that hangs; `on_recognising` is called before each recognition."""
         self.guard = guard
         self.recogniser = recogniser
         self.turn_end = turn_end
@@ -127,6 +129,8 @@ class Ears:
         self.breaker = Breaker()
         self._weights = weights or Weights()
         self._on_recognising = on_recognising
+        self._reopen = reopen
+        self._part = "recognise"
         self._turn: Open | None = None
         self._turns = 0
         self._now = 0
@@ -330,7 +334,7 @@ class Ears:
         known = Known(wish)
         try:
             async with asyncio.timeout(DEADLINE):
-                heard = await self.meter.run("recognise", partial(self._transcribe, wish.sound))
+                heard = await self.meter.run(self._part, partial(self._transcribe, wish.sound))
                 known.text = heard.text.strip()
                 who = self.doorstep.who
                 if who and self.doorstep.wants(wish.pause is not None):
@@ -338,9 +342,24 @@ class Ears:
                 if wish.pause is not None and known.text:
                     judge = partial(self.turn_end.finished, wish.sound, known.text, self.language)
                     known.finished = await self.meter.run("turn_end", judge)
-        except (RecogniserError, TimeoutError) as error:
-            self._told.append(Trouble("recogniser", str(error) or f"no answer in {DEADLINE:.0f} s", "retried"))
+        except RecogniserError as error:
+            self._told.append(Trouble("recogniser", str(error), "retried"))
+        except TimeoutError:
+            await self._replace()
         return known
+
+    async def _replace(self) -> None:
+        """Leave a recogniser that hangs in its worker, which nobody can end, and go on with another of each."""
+        what = f"the recogniser gave no answer in {DEADLINE:.0f} s"
+        if self._reopen is None:
+            self._told.append(Trouble("recogniser", what, "gave_up"))
+            return
+        self._part = f"recognise.{int(self._part.partition('.')[2] or 1) + 1}"
+        try:
+            self.recogniser = await self.meter.run(self._part, self._reopen)
+            self._told.append(Trouble("recogniser", what, "restarted"))
+        except RecogniserError as error:
+            self._told.append(Trouble("recogniser", f"{what}; and another: {error}", "gave_up"))
 
     def _transcribe(self, sound: Samples) -> Transcript:
         return self.recogniser.transcribe(sound[-30 * RATE :], self.language)
