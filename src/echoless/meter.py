@@ -8,12 +8,12 @@ meter.
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -51,16 +51,60 @@ class Meter(Protocol):
         ...
 
 
+class Worker:
+    """A thread that does one thing after another. It is a daemon: native code that hangs must not keep the process."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def post(self, job: Callable[[], object]) -> None:
+        """Have `job`, which must not raise, done in its turn."""
+        self._jobs.put(job)
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """The result of `work`. Cancelled before its turn comes, it is not begun."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def deliver(settle: Callable[..., None], value: object) -> None:
+            if not future.done():
+                settle(value)
+
+        def job() -> None:
+            if future.cancelled():
+                return
+            settle: Callable[..., None]
+            value: object
+            try:
+                settle, value = future.set_result, work()
+            except Exception as error:
+                settle, value = future.set_exception, error
+            with suppress(RuntimeError):  # nobody waits any more: the loop is closed
+                loop.call_soon_threadsafe(deliver, settle, value)
+
+        self.post(job)
+        return await future
+
+    def close(self) -> None:
+        """Let the thread go when it has done what is before it."""
+        self._jobs.put(None)
+
+
 class LiveMeter:
     """The meter of a live call: one worker thread a part; nothing is charged, the wall clock does that."""
 
     def __init__(self) -> None:
         self.spent: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
-        self._workers: dict[str, ThreadPoolExecutor] = {}
+        self._workers: dict[str, Worker] = {}
 
-    def _worker(self, part: str) -> ThreadPoolExecutor:
+    def _worker(self, part: str) -> Worker:
         if part not in self._workers:
-            self._workers[part] = ThreadPoolExecutor(1, thread_name_prefix=f"echoless-{part}")
+            self._workers[part] = Worker(f"echoless-{part}")
         return self._workers[part]
 
     async def run(self, part: str, work: Callable[[], T]) -> T:
@@ -68,10 +112,9 @@ class LiveMeter:
             with self.inline(part):
                 return work()
 
-        return await asyncio.get_running_loop().run_in_executor(self._worker(part), timed)
+        return await self._worker(part).do(timed)
 
     async def stream(self, part: str, make: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
-        loop = asyncio.get_running_loop()
         worker = self._worker(part)
         stop = threading.Event()
         items: Iterator[T] | None = None
@@ -87,14 +130,15 @@ class LiveMeter:
 
         def close() -> None:
             if items is not None and hasattr(items, "close"):
-                items.close()
+                with suppress(Exception):
+                    items.close()
 
         try:
-            while (item := await loop.run_in_executor(worker, step)) is not _END:
+            while (item := await worker.do(step)) is not _END:
                 yield item  # type: ignore[misc]
         finally:
             stop.set()
-            worker.submit(close)
+            worker.post(close)
 
     async def outside(self, part: str, source: AsyncIterator[T]) -> AsyncIterator[T]:
         begun = time.perf_counter()
@@ -117,5 +161,5 @@ class LiveMeter:
 
     async def aclose(self) -> None:
         for worker in self._workers.values():
-            worker.shutdown(wait=False, cancel_futures=True)
+            worker.close()
         self._workers.clear()
