@@ -3,8 +3,8 @@
     python -m echoless.workshop.mind.card MODEL.gguf --to src/echoless/mind/models
 
 Replies are judged by reading. The verdicts lie in recipes/NAME.verdicts.txt, a line each: `+` (fluent and on topic, or
-honest) or `-`, then the reply as it was judged. A reply that nobody has judged yet is shown with `?` and counted as
-not good.
+honest) or `-`, the opening's number, and the reply as it was judged. A reply that nobody has judged yet is shown with
+`?` and counted as not good.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def read_verdicts(path: Path) -> dict[str, str]:
 
 def judged_table(judged: list[Reply], verdicts: dict[str, str]) -> tuple[str, int]:
     """The markdown table of all replies with their verdicts, and how many are good."""
-    marks = [verdicts.get(one.text, "?") if one.ended else "-" for one in judged]
+    marks = [verdicts.get(f"{n} {one.text}", "?") if one.ended else "-" for n, one in enumerate(judged, 1)]
     rows = [
         f"| {n} | {' / '.join(one.opening)} | {one.text} | {mark} |"
         for n, (one, mark) in enumerate(zip(judged, marks, strict=True), 1)
