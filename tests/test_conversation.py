@@ -72,6 +72,7 @@ def test_a_mind_that_fails_does_not_end_it(monkeypatch: pytest.MonkeyPatch, caps
 
 def test_without_a_sound_card_the_keyboard_takes_over(monkeypatch: pytest.MonkeyPatch, capsys):
     answering(monkeypatch, lambda text: "Yes.")
+    monkeypatch.setattr("echoless.serve.command.desktop_browser", lambda: False)
     monkeypatch.setattr("sys.stdin", Keyboard("hello\n", terminal=True))
     assert converse(load()) == 0
     told = capsys.readouterr()

@@ -44,6 +44,7 @@ export class Link {
   /** Say something; it waits while the connection is being made. */
   send(message: ToServer): void {
     if (this.state === "open" && this.socket) this.socket.send(JSON.stringify(message));
+    else if (this.state === "closed") return;
     else if (message.type === "type" || message.type === "stop" || message.type === "mute") this.waiting.push(message);
   }
 

@@ -70,6 +70,12 @@ describe("the link", () => {
     expect(last().sent[0]).toEqual({ type: "hello", session: "secret" });
     expect(link.state).toBe("open");
   });
+  it("keeps nothing for a conversation that is not wanted yet", () => {
+    link.send({ type: "stop" });
+    link.open();
+    welcome();
+    expect(last().sent.length).toBe(1);
+  });
   it("does not send old measurements after a loss", () => {
     link.open();
     welcome();

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from echoless.cli import main
-from echoless.serve.command import Place, ServeError, Serving, Terms
+from echoless.serve.command import Place, ServeError, Serving, Terms, desktop_browser
 from echoless.serve.gate import COOKIE
 from echoless.serve.session import Session, Sessions
 from echoless.settings import Settings
@@ -119,3 +119,23 @@ def test_no_voice_is_kept_unless_asked_and_then_one_folder_a_conversation(tmp_pa
     asked = Serving(Settings(record=tmp_path / "calls"))
     folders = {settings_of(asked._session()).record for _ in range(3)}
     assert len(folders) == 3 and {folder.parent for folder in folders if folder} == {tmp_path / "calls"}
+
+
+def test_talking_without_a_sound_card_leads_to_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    from echoless import conversation
+    from echoless.settings import load
+
+    served: list[Settings] = []
+    monkeypatch.setattr(conversation, "no_sound_card", lambda: "There is no sound card here.")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("echoless.serve.command.desktop_browser", lambda: True)
+    monkeypatch.setattr("echoless.serve.command.hold_in_browser", lambda settings: served.append(settings) or 0)
+    assert conversation.converse(load()) == 0
+    assert len(served) == 1
+
+
+def test_there_is_no_browser_where_there_is_no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert not desktop_browser()

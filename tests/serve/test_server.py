@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -109,6 +111,50 @@ async def test_two_windows_share_no_conversation_and_a_third_is_too_many(serving
         async with client(serving, one) as moved:
             assert (await moved.until("session"))["id"] == one
             assert await first.closed() == REPLACED
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+async def test_a_deserted_conversation_makes_room(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with client(serving) as page:
+        left = (await page.until("session"))["id"]
+    async with client(serving) as second:
+        await second.until("session")
+        async with client(serving) as third:
+            assert await third.closed() == FULL  # the first may just be reloading
+        monkeypatch.setattr("echoless.serve.session.GRACE", 0.0)
+        async with client(serving) as third:
+            await third.until("session")
+            assert serving.sessions.count == 2 and serving.sessions.resume(left) is None
+            assert not second.ws.closed
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc to count open files")
+async def test_pages_that_come_and_go_leave_nothing_behind(serving: Serving) -> None:
+    async def visit(secret: str | None) -> str:
+        async with client(serving, secret) as page:
+            secret = (await page.until("session"))["id"]
+            await page.until("ready")
+            peer = Page(Tape())
+            await page.say(type="offer", sdp=await peer.offer())
+            await peer.take((await page.until("answer"))["sdp"])
+            await until(lambda: len(peer.heard) > 960)
+            await peer.aclose()
+        return secret
+
+    secret = await visit(None)
+    session = serving.sessions.resume(secret)
+    assert session is not None
+    await until(lambda: session.line._peer is None and not session.line._leaving)
+    before = len(asyncio.all_tasks()), threading.active_count(), open_files()
+    for _ in range(3):
+        assert await visit(secret) == secret
+    await until(lambda: session.line._peer is None and not session.line._leaving)
+    await until(lambda: len(asyncio.all_tasks()) <= before[0])
+    after = len(asyncio.all_tasks()), threading.active_count(), open_files()
+    assert after[0] <= before[0] and after[1] <= before[1] + 1 and after[2] <= before[2] + 2, (before, after)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ from echoless.serve.transcript import Transcript
 from echoless.settings import Settings
 from echoless.talk import Call
 
+GRACE = 10.0
+"""Seconds that a conversation keeps its place for a page that has gone, even if others want it."""
 CAPTIONS = 0.1
 """Seconds between two looks at what was heard of the agent."""
 
@@ -54,6 +57,7 @@ class Session:
         self._claimed = asyncio.Event()
         self._closing = False
         self._page: Page | None = None
+        self._left_at = time.monotonic()
         self._transcript = Transcript()
         self._progress = ""
         self._stopped_at: float | None = None
@@ -125,7 +129,13 @@ class Session:
         """A page is gone: the conversation waits for a while."""
         if self._page is page:
             self._page = None
+            self._left_at = time.monotonic()
             self.line.away()
+
+    @property
+    def deserted(self) -> float:
+        """Seconds since its page left; nothing while it has one."""
+        return 0.0 if self._page else time.monotonic() - self._left_at
 
     async def take(self, message: m.Message) -> None:
         """What the page asks for."""
@@ -214,6 +224,7 @@ class Sessions:
     def __init__(self, make: Callable[[], Session], most: int) -> None:
         self._make, self._most = make, most
         self._open: dict[str, tuple[Session, asyncio.Task[None]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._spare: Session | None = None
 
     @property
@@ -239,23 +250,30 @@ class Sessions:
         return None if found is self._spare else found
 
     def begin(self) -> Session:
-        """A new conversation. Raises Full."""
+        """A new conversation. Where there are as many as are allowed, the one that its page left first has to go,
+        unless it may just be reloading. Raises Full."""
         spare, self._spare = self._spare, None
         if spare and spare.call:
             return spare
         if len(self._open) >= self._most:
-            raise Full(f"there are {self._most} conversations already")
+            longest = max((session for session, _ in self._open.values()), key=lambda session: session.deserted)
+            if longest.deserted < GRACE:
+                raise Full(f"there are {self._most} conversations already")
+            del self._open[longest.secret]
+            longest.close()
         return self._start()
 
     def _start(self) -> Session:
         session = self._make()
         task = asyncio.ensure_future(session.run())
         self._open[session.secret] = session, task
+        self._tasks.add(task)
         task.add_done_callback(lambda done: self._ended(session, done))
         return session
 
     def _ended(self, session: Session, task: asyncio.Task[None]) -> None:
         self._open.pop(session.secret, None)
+        self._tasks.discard(task)
         if self._spare is session:
             self._spare = None
         if not task.cancelled() and (error := task.exception()):
@@ -263,7 +281,7 @@ class Sessions:
 
     async def aclose(self) -> None:
         """End them all."""
-        tasks = [task for _, task in self._open.values()]
+        tasks = list(self._tasks)
         for session, _ in list(self._open.values()):
             session.close()
         if tasks:
