@@ -49,3 +49,12 @@ lock:  ## pin the newest versions that fit pyproject.toml, with hashes
 	bash scripts/lock.sh
 
 .PHONY: help setup talk test check bench rehearse peers peers-setup peers-lock lock
+
+voice-setup: setup  ## .venv-voice: torch and what trains a voice (6 GB)
+	@bash scripts/voice-setup.sh
+
+test-voice: voice-setup  ## train, export and speak a tiny voice, recolour a data set, hold ours to Resemblyzer
+	@bash scripts/setup.sh dev
+	@.venv/bin/python -m pytest -rs tests/workshop/test_voice_heavy.py tests/workshop/test_voiceprint_command.py
+
+.PHONY: voice-setup test-voice
