@@ -126,7 +126,7 @@ class Bridge:
 
 def hurry() -> None:
     """Put this process and its children so far (the sound server) before everything else, as a real card's clock is.
-    What is started later, the agent, is not. Only root may; others need idle cores."""
+    What is started later is not. Only root may; others need idle cores."""
     me = os.getpid()
     children = Path(f"/proc/{me}/task/{me}/children").read_text().split()
     with suppress(OSError):
@@ -167,6 +167,7 @@ def hold(script: Script, agent: Agent, llm: str, out: Path, seed: int) -> dict[s
             await warming.open()
             await room.open()
             await bridge.warm(warming, ready, running)
+            running.hurry()
             await bridge.hold(room, running)
 
         try:
