@@ -17,11 +17,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.peers import calibrate, outside, scripts, table
-from bench.peers.agents import AGENTS, ROOT
+from bench.peers.agents import AGENTS, NICE, ROOT
 from bench.peers.canned import REPLY, Canned
 from bench.peers.table import Judged
 from tests.lines.virtual_card import missing
@@ -162,6 +163,8 @@ def compare(asked: argparse.Namespace) -> int:
     out = asked.out.resolve()
     todo = list(tasks(out, asked.agents, asked.levels, range(asked.seed, asked.seed + asked.count)))
     until = time.monotonic() + 60 * asked.minutes
+    with suppress(OSError):
+        os.nice(NICE)  # the model server is in this process; only root may
     print(f"{len(todo)} calls of {scripts.SECONDS:g} s, each with its agent's start before it; Ctrl-C ends early")
     calls: list[Judged] = []
     with Canned() as canned, ThreadPoolExecutor(asked.jobs) as pool:
