@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from echoless.ears.choose import open_recogniser
 from echoless.serve.command import Place, Serving, Terms
+from echoless.serve.gate import Admission
 from echoless.settings import Settings
 from tests.serve.browser import RATE, browser, missing, pause, recorded
 
@@ -173,3 +175,47 @@ class Deaf:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._transport, name)
+
+
+async def test_a_guarded_page_asks_for_the_token_and_takes_a_link(serving: Serving) -> None:
+    assert serving.server is not None
+    serving.server.admission = door = Admission(time.monotonic)
+    async with browser(pause(60.0)) as page:
+        await page("goto", url=serving.url)
+        await page.until("document.getElementById('enter').open")
+        await page("press", key="Escape")
+        assert await page("tell", what="document.getElementById('enter').open")
+        await page("write", selector="#token", text="not the token")
+        await page("press", key="Enter")
+        await page.until("document.getElementById('enter-error').innerText.includes('not the token')")
+        await page("goto", url="about:blank")
+        await page("goto", url=f"{serving.url}/#enter={door.link()}")
+        await page.until("!document.getElementById('enter').open && location.hash === ''")
+        await page("write", selector="#text", text="Tell me about the sea.")
+        await page("press", key="Enter")
+        await page.until(f"{FLOOR} === 'speaking'")
+
+
+async def test_the_page_in_chinese_and_by_keyboard_alone(serving: Serving) -> None:
+    async with browser(pause(60.0)) as page:
+        await page("goto", url=serving.url)
+        await page.until("document.querySelector('#welcome h2').innerText.length > 3")
+        reached = set()
+        for _ in range(8):
+            await page("press", key="Tab")
+            reached.add(await page("tell", what="document.activeElement.id"))
+        assert {"open-settings", "talk", "text", "send"} <= reached
+        unnamed = (
+            "[...document.querySelectorAll('button, input, select')].filter(e => e.offsetParent && !e.labels?.length"
+        )
+        unnamed += " && !e.getAttribute('aria-label') && !e.innerText).map(e => e.id)"
+        assert await page("tell", what=unnamed) == []
+        await page("click", selector="#open-settings")
+        change = "const l = document.getElementById('language'); l.value = 'zh'; l.dispatchEvent(new Event('change'))"
+        await page("tell", what=f"(() => {{ {change} }})()")
+        assert await page("tell", what="document.documentElement.lang") == "zh-Hans"
+        assert await page("tell", what="document.getElementById('settings-title').innerText") == "设置"
+        assert await page("tell", what=unnamed) == []
+        await page("press", key="Escape")
+        await page("reload")
+        await page.until("document.querySelector('#welcome h2').innerText === '和我聊聊'")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from echoless.cli import main
-from echoless.serve.command import Place, ServeError, Serving, Terms, desktop_browser
+from echoless.serve.command import Place, ServeError, Serving, Terms, desktop_browser, own_addresses
 from echoless.serve.gate import COOKIE
 from echoless.serve.session import Session, Sessions
 from echoless.settings import Settings
@@ -31,6 +31,15 @@ def test_anything_else_needs_a_certificate_or_a_proxy(host: str) -> None:
         Place(host)
     place = Place(host, behind="https://talk.example.org")
     assert place.open_to_others and place.secure and place.media_addresses is None
+
+
+def test_a_page_for_others_answers_to_this_machines_own_addresses_only() -> None:
+    ours = Place("0.0.0.0", certificate=Path("c"), key=Path("k")).origins(8642)
+    for address in own_addresses():
+        host = f"[{address}]:8642" if ":" in address else f"{address}:8642"
+        assert ours.refuse({"Host": host, "Origin": f"https://{host}"}) is None
+    assert ours.refuse({"Host": "192.0.2.7:8642"}) is not None
+    assert ours.refuse({"Host": "rebound.example:8642"}) is not None
 
 
 def test_a_proxy_in_front_of_loopback_still_wants_a_token() -> None:
@@ -94,7 +103,7 @@ async def test_served_to_others_with_tls_a_link_lets_in_once(
     monkeypatch.setattr(Sessions, "prepare", prepare)
     place = Place("0.0.0.0", 0, *certificate)
     trusting = ssl.create_default_context(cafile=str(certificate[0]))
-    async with Serving(Settings(), place, Terms(), reply=lambda text: "x") as serving:
+    async with Serving(Settings(), place, Terms(), names=("localhost",), reply=lambda text: "x") as serving:
         assert serving.url.startswith("https://localhost:") and serving.admission is not None
         code = serving.admission.link()
         jar = aiohttp.CookieJar()

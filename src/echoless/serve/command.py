@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import os
 import signal
+import socket
 import ssl
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import ifaddr
 import typer
 from aiohttp import web
 
@@ -81,14 +83,18 @@ class Place:
         """What the line may use; None is every address of this machine."""
         return self.media or (None if self.open_to_others else LOOPBACK)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the page may be asked for by, besides loopback: nobody can have such a name point elsewhere."""
+        return (*own_addresses(), socket.gethostname()) if self.host in ("0.0.0.0", "::") else (self.host,)
+
     def origins(self, port: int, names: tuple[str, ...] = ()) -> Origins:
         """The origins under which our page is seen."""
         if self.behind:
             parts = urlsplit(self.behind)
             return Origins(frozenset({f"{parts.scheme}://{parts.netloc}"}) | loopback_origins(port))
         scheme = "https" if self.certificate else "http"
-        named = () if self.host in ("0.0.0.0", "::") else (self.host,)
-        others = {f"{scheme}://{_bracketed(name)}:{port}" for name in (*named, *names)}
+        others = {f"{scheme}://{_bracketed(name)}:{port}" for name in (*self.names, *names)}
         return Origins(loopback_origins(port, scheme) | frozenset(others))
 
     def context(self) -> ssl.SSLContext | None:
@@ -102,6 +108,13 @@ class Place:
         except (OSError, ssl.SSLError) as error:
             raise ServeError(f"{self.certificate} and {self.key} are no certificate and its key: {error}") from None
         return context
+
+
+def own_addresses() -> tuple[str, ...]:
+    """This machine's addresses in its networks, IPv4 first."""
+    found = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
+    found += [ip.ip[0] for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv6 and not ip.ip[2]]
+    return tuple(each for each in found if not ipaddress.ip_address(each).is_loopback)
 
 
 def _bracketed(name: str) -> str:
@@ -168,12 +181,10 @@ class Serving:
                 why = error.strerror or str(error)
                 raise ServeError(f"{host}:{wanted} cannot be served: {why}; give another --port.") from None
             port = await self._bind(context, 0)
-        name = "localhost" if self.place.loopback or host in ("0.0.0.0", "::") else _bracketed(host)
-        self.url = self.place.behind or f"{'https' if context else 'http'}://{name}:{port}"
+        name = (*self._names, *self.place.names)[0]
+        self.url = self.place.behind or f"{'https' if context else 'http'}://{_bracketed(name)}:{port}"
 
     async def _bind(self, context: ssl.SSLContext | None, port: int) -> int:
-        import socket
-
         family = socket.AF_INET6 if ":" in self.place.host else socket.AF_INET
         listener = socket.socket(family)
         try:
