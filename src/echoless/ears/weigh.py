@@ -34,6 +34,8 @@ class Weights:
     """Voiced blocks, with no echo possible, that speak for a person together with their words."""
     some_speech: int = 14
     """Voiced blocks that a word needs at least."""
+    content: int = 40
+    """Voiced blocks that words of no command need: a hum of assent is shorter, and is recognised as anything."""
     quiet: int = 14
     """Blocks of silence after which what was heard is over."""
     echo_share: float = 0.6
@@ -84,10 +86,10 @@ def _carries(case: Case, weights: Weights) -> bool:
     """Whether words that are not the agent's own are worth believing.
 
     Residual echo, too, is recognised as some words or other. A person who says more than a word goes on after the
-    agent has fallen silent; where the echo takes longer than that, length must do, and for a single word, which is
-    over before, how sure the guard was of it.
+    agent has fallen silent; where the echo takes longer than that, length must do, and for a few words, which are
+    over before, how sure the guard was of them.
     """
-    if case.voiced < weights.some_speech:
+    if case.voiced < weights.content:
         return False
     if case.free >= weights.free_some or case.voiced >= weights.long_speech:
         return True

@@ -15,8 +15,10 @@ from echoless.rooms.script import Script, ScriptError, Talker
 
 _BELOW = 35.0
 """dB under the active level at which speech counts as over."""
-_PAD = 2
+_PAD = 3
 """Frames kept around the speech, faded."""
+_MARGIN, _RUN = 15.9, 5
+"""dB under the active level (the margin of P.56), and frames of which all but one are over that where speech begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,18 @@ class Voice:
 
 
 def trim(x: Samples) -> Samples:
-    """Cut what lies before and after the speech. Raises ValueError where there is none."""
+    """Cut what lies before and after the speech. Raises ValueError where there is none.
+
+    It begins, but for 30 ms, within the margin of ITU-T P.56 under the active level: breath and room before the first
+    word are no speech, and would be counted as time that the agent took to notice it.
+    """
     level = active_level(x)
-    on = np.flatnonzero(frame_levels(x) > max(level - _BELOW, -75.0)) if np.isfinite(level) else np.zeros(0, int)
-    if not len(on):
+    over = frame_levels(x) - level if np.isfinite(level) else np.full(0, -np.inf)
+    run = np.convolve(over > max(-_MARGIN, -75.0 - level), np.ones(_RUN), "valid") if len(over) >= _RUN else np.zeros(0)
+    begins = np.flatnonzero(run >= _RUN - 1)
+    if not len(begins):
         raise ValueError("holds no speech")
+    on = np.array([begins[0], np.flatnonzero(over > max(-_BELOW, -75.0 - level))[-1]])
     x = x[max(0, on[0] - _PAD) * FRAME : (on[-1] + 1 + _PAD) * FRAME].copy()
     fade = min(FRAME, len(x) // 2)
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
