@@ -108,7 +108,7 @@ def test_silence_is_nobody_and_says_how_much_it_heard() -> None:
 
 def test_thresholds_lie_between_the_calibrated_ones() -> None:
     assert threshold(1.0) == pytest.approx(dict(ENROLLED)[1.0])
-    assert threshold(60) == pytest.approx(dict(ENROLLED)[3.0])
+    assert threshold(60) == pytest.approx(dict(ENROLLED)[6.0])
     assert min(threshold(1), threshold(2)) < threshold(1.5) < max(threshold(1), threshold(2))
     assert threshold(0.1, PAIR) == pytest.approx(dict(PAIR)[0.5])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -163,3 +164,17 @@ def test_resemblyzer_itself_says_the_same(sounds: dict[str, str]) -> None:
     command = [str(python), "-W", "ignore", "-c", code, *(sounds[name] for name in ("low", "low2", "high"))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     assert float(done.stdout.split()[-1]) < 1e-4
+
+
+def test_the_references_scripts_are_doors_to_the_same(sounds: dict[str, str], tmp_path: Path) -> None:
+    folder, said = ROOT / "examples" / "voiceprint", tmp_path / "say.wav"
+    command = [sys.executable, str(folder / "tts_generate.py"), "espeak:en-us+m3", TEXT, "--out", str(said)]
+    subprocess.run(command, check=True, timeout=120, capture_output=True)
+    command = [sys.executable, str(folder / "voiceprint_compare.py"), str(said), sounds["low"], "--json"]
+    done = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
+    assert json.loads(done.stdout)["same"] is True
+    done = subprocess.run(
+        [sys.executable, str(folder / "record_voice.py"), "me"], timeout=120, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "another name" in done.stderr

@@ -155,11 +155,11 @@ def similarity(one: Embedding, other: Embedding) -> float:
 
 # --- decisions --------------------------------------------------------------------------------------------------
 
-ENROLLED = ((0.5, 0.574), (1.0, 0.646), (2.0, 0.732), (3.0, 0.751))
+ENROLLED = ((0.5, 0.574), (1.0, 0.646), (2.0, 0.732), (3.0, 0.751), (6.0, 0.793))
 """(seconds of speech, similarity) from which on it is the person who enrolled: where both errors are equal."""
 ACROSS = ((0.5, 0.540), (1.0, 0.593), (2.0, 0.635), (3.0, 0.636))
 """The same where the person is heard across a room, as in a call: a room makes voices less like themselves."""
-PAIR = ((0.5, 0.702), (1.0, 0.650), (2.0, 0.671), (3.0, 0.697))
+PAIR = ((0.5, 0.702), (1.0, 0.650), (2.0, 0.671), (3.0, 0.697), (6.0, 0.789))
 """The same for two stretches of speech, by the shorter of them."""
 LATEST = 3.0
 """Seconds of a turn that are listened to: its last ones; more is hardly surer, and must be paid for."""

@@ -1,6 +1,6 @@
 """How sure is a voiceprint? False accepts and rejects on recorded people, and the thresholds that follow.
 
-Three questions are asked of 0.5, 1, 2 and 3 s of speech: is this the person who enrolled with 10 s (`enrolled`), the
+Three questions are asked of 0.5, 1, 2, 3 and 6 s of speech: is this the person who enrolled with 10 s (`enrolled`), the
 same when they are heard across a room (`room`: reverberation time 0.2 to 0.55 s, 0.4 to 1.2 m away, simulated), and
 were these two stretches spoken by one person (`pair`)? Nobody is compared with the utterance they enrolled with.
 """
@@ -24,7 +24,7 @@ from echoless.rooms.people import People, Recording
 from echoless.rooms.script import RoomSettings
 from echoless.workshop.voiceprint.sound import read
 
-SECONDS = (0.5, 1.0, 2.0, 3.0)
+SECONDS = (0.5, 1.0, 2.0, 3.0, 6.0)
 ENROL = 10.0
 """Seconds of speech that a person enrols with."""
 MOST = 12

@@ -69,12 +69,18 @@ def verdict(rows: Sequence[Known]) -> str:
 
 
 def _groups(rows: Sequence[Known]) -> list[list[int]]:
-    """Rows that hang together through pairs of one voice (single linkage)."""
-    groups: list[list[int]] = []
-    for at, row in enumerate(rows):
-        mine = [group for group in groups if any(match(rows[other], row).same for other in group)]
-        groups = [group for group in groups if group not in mine]
-        groups.append(sorted([at, *(other for group in mine for other in group)]))
+    """Rows of one voice: the two nearest groups are joined as long as their pairs pass on average (average linkage)."""
+    over = np.array([[found.similarity - found.threshold for found in (match(a, b) for b in rows)] for a in rows])
+    groups = [[at] for at in range(len(rows))]
+    while len(groups) > 1:
+        margins = {
+            (i, j): float(over[np.ix_(groups[i], groups[j])].mean()) for i, j in combinations(range(len(groups)), 2)
+        }
+        (i, j), best = max(margins.items(), key=lambda item: item[1])
+        if best < 0:
+            break
+        joined = sorted(groups[i] + groups[j])
+        groups = [group for at, group in enumerate(groups) if at not in (i, j)] + [joined]
     return sorted(groups)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from echoless.ears.voiceprint import VoiceprintError
 from echoless.frames import RATE, Samples
@@ -29,4 +30,5 @@ def read(path: Path, rate: int = RATE) -> Samples:
             reader.close()
     except LineError as error:
         raise VoiceprintError(str(error)) from None
-    return np.concatenate(parts)
+    length = soundfile.info(path).duration  # the reader fills its last second up with silence
+    return np.concatenate(parts)[: round(length * rate)]
