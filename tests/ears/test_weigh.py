@@ -10,7 +10,7 @@ from echoless.ears.backchannel import Said
 from echoless.ears.breaker import Breaker, Limits
 from echoless.ears.weigh import Case, Verdict, Weights, weigh
 
-TALKING = Case(age=20, voiced=20, free=0, silence=0, echo=True)
+TALKING = Case(age=20, voiced=20, free=0, silence=0, echo=True, sure=0.8)
 OVER = replace(TALKING, silence=30, final=True)
 
 
@@ -36,6 +36,8 @@ OVER = replace(TALKING, silence=30, final=True)
         (replace(OVER, kind=Said.NOTHING, free=5), Verdict.NOISE),
         (replace(OVER, kind=Said.CONTENT, share=0.8), Verdict.ECHO),
         (replace(OVER, voiced=3, final=False), Verdict.ECHO),
+        (replace(TALKING, silence=9, sure=0.6), Verdict.ECHO),
+        (replace(TALKING, silence=9), Verdict.WAIT),
         (replace(TALKING, age=500), Verdict.NOISE),
         (replace(TALKING, age=500, free=40), Verdict.INTERRUPTION),
     ],

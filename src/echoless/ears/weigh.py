@@ -36,8 +36,12 @@ class Weights:
     """Voiced blocks that a word needs at least."""
     content: int = 40
     """Voiced blocks that words of no command need: a hum of assent is shorter, and is recognised as anything."""
-    quiet: int = 14
+    quiet: int = 12
     """Blocks of silence after which what was heard is over."""
+    over: int = 8
+    """Blocks of silence after which what the guard was never sure of is over: no words are waited for."""
+    doubtful: float = 0.72
+    """Mean probability of near-end speech under which a stretch with no free voice was echo."""
     echo_share: float = 0.6
     """Share of the words that were just being played, from which on they are the agent's own."""
     patience: int = 160
@@ -69,6 +73,8 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     ours = case.share >= weights.echo_share and not proven
     if ended and case.voiced < weights.some_speech // 2:
         return Verdict.ECHO if not case.free else Verdict.NOISE
+    if case.silence >= weights.over and not case.free and case.echo and case.sure < weights.doubtful:
+        return Verdict.ECHO
     if ours and case.age <= weights.patience:
         return Verdict.ECHO if ended or case.final else Verdict.WAIT
     if case.kind is Said.STOP or (case.kind is Said.CONTENT and _carries(case, weights)):
