@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy.fft import rfft
 
-from echoless.ears.canceller import FFT, PARTITIONS, Canceller
+from echoless.ears.canceller import FFT, Canceller
 from echoless.ears.delay import DelayTracker
 from echoless.ears.drift import DriftLoop, Playback
 from echoless.ears.evidence import Evidence
@@ -119,7 +119,7 @@ class EchoGuard:
             self.hold += 1
             target += BLOCK
         self._offset = max(0.0, target)
-        self.canceller.align(self.playback.read(self._offset, BLOCK * (PARTITIONS + 1)))
+        self.canceller.align(self.playback.read(self._offset, BLOCK * (self.canceller.partitions + 1)))
         if not self._located:
             self.canceller.forget_path(held)
         self._located = True

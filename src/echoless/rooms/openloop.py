@@ -20,6 +20,7 @@ import numpy as np
 
 from echoless.ears.listener import Change, Listener
 from echoless.frames import BLOCK, RATE, Samples
+from echoless.rooms import openloop_pictures as pictures
 from echoless.rooms.levels import active_level, factor, read_wav
 from echoless.rooms.mixtures import Mixture, mixture, unseen_cast
 from echoless.rooms.people import People
@@ -171,12 +172,20 @@ def main() -> None:
     parser.add_argument("--levels", default=",".join(map(str, LEVELS)))
     parser.add_argument("--kind", help="only scenes of this kind (see mixtures.KINDS)")
     parser.add_argument("--real", action="store_true", help="the recordings in speech/aec_real, from second 2 on")
+    parser.add_argument("--picture", type=Path, help="draw the shares noticed into this file")
+    parser.add_argument("--draw", type=Path, help="draw the scene --first at the first level into this file, and stop")
     asked = parser.parse_args()
     people = People()
     cast = unseen_cast(people)
+    if asked.draw:
+        level = float(asked.levels.split(",")[0])
+        pictures.scene(mixture(cast, asked.first, kind=asked.kind, echo_db=level), asked.draw)
+        return
     print(HEAD)
+    results: dict[str, dict[float, Tally]] = {}
     for guard in asked.guards.split(","):
         whole = Tally()
+        results[guard] = {}
         for level in map(float, asked.levels.split(",")):
             if asked.real:
                 scenes = real_scenes(people, level)
@@ -185,8 +194,11 @@ def main() -> None:
                 scenes = (mixture(cast, seed, kind=asked.kind, echo_db=level) for seed in numbers)
             tally = run(scenes, guard, settled=2.0 if asked.real else 0.0)
             whole += tally
+            results[guard][level] = tally
             print(row(f"{guard}, {level:+.0f} dB", tally), flush=True)
         print(row(f"{guard}, all", whole), flush=True)
+    if asked.picture:
+        pictures.by_level(results, asked.picture)
 
 
 if __name__ == "__main__":

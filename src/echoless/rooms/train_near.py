@@ -1,6 +1,6 @@
 """Trains the judge of near-end speech (`ears/near.npz`) in simulated rooms, by hand in numpy, in minutes on one core.
 
-    python -m echoless.rooms.train_near --scenes 400 --out src/echoless/ears/near.npz
+    python -m echoless.rooms.train_near --out src/echoless/ears/near.npz
 
 One gated recurrent unit (Cho et al. 2014) behind one layer, back-propagation through 4 s, Adam (Kingma and Ba 2015).
 Scenes come from `mixtures.training_cast`; the features of each are kept in --cache and made only once.
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from echoless.ears.canceller import Canceller
 from echoless.ears.guard import EchoGuard
 from echoless.frames import BLOCK, RATE
 from echoless.rooms.mixtures import Cast, Mixture, mixture, training_cast
@@ -32,9 +33,20 @@ ONSET, ONSET_WEIGHT = 25, 3.0
 """Blocks at the beginning of speech that count more: there the agent must fall silent."""
 
 
-def features(scene: Mixture) -> Array:
-    """What the guard's judge sees of a scene: float32 (blocks, features)."""
+def features(scene: Mixture, handicap: float = 0.0) -> Array:
+    """What the guard's judge sees of a scene: float32 (blocks, features).
+
+    `handicap` 0..1: over 0.75 the canceller is much too short, over 0.5 it starts with far too much doubt. A judge
+    that has only heard good cancellers takes what a bad one leaves for a person.
+    """
     guard = EchoGuard(scene.cancels_echo)
+    if handicap > 0.75:
+        guard.canceller = Canceller(partitions=2 + round(24 * (handicap - 0.75)))
+    elif handicap > 0.5:
+        canceller = Canceller()
+        forget = canceller.forget_path
+        canceller.forget_path = lambda microphone=None: forget()  # type: ignore[method-assign]
+        guard.canceller = canceller
     rows = []
     for at in range(0, len(scene.microphone), BLOCK):
         guard.hear(scene.microphone[at : at + BLOCK], scene.reference[at : at + BLOCK])
@@ -51,8 +63,9 @@ def collect(cast: Cast, first: int, count: int, cache: Path) -> tuple[Array, Arr
         path = cache / f"{cast.name}-{seed:05d}.npz"
         if not path.exists():
             scene = mixture(cast, seed)
+            handicap = float(np.random.default_rng(seed).random())
             made = path.with_suffix(".part.npz")
-            np.savez(made, seen=features(scene).astype(np.float16), near=scene.near)
+            np.savez(made, seen=features(scene, handicap).astype(np.float16), near=scene.near)
             made.rename(path)
             if seed % 20 == 0:
                 print(f"scene {seed}: {time.monotonic() - begun:.0f} s", flush=True)
@@ -187,7 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=400)
     parser.add_argument("--first", type=int, default=0, help="seed of the first scene")
-    parser.add_argument("--epochs", type=float, default=20)
+    parser.add_argument("--epochs", type=float, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path("out/near"))
     parser.add_argument("--out", type=Path, help="where the weights go; without it only features are made")
