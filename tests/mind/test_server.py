@@ -269,3 +269,15 @@ async def test_cancelling_the_start_leaves_no_process(tiny: Path) -> None:
 
 def test_one_core_stays_free() -> None:
     assert 1 <= spare_threads() <= max(1, (os.cpu_count() or 1) - 1)
+
+
+async def test_the_folder_one_stands_in_is_not_loaded_from(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script of one's own called json.py must not become the server's."""
+    (tmp_path / "json.py").write_text("raise SystemExit('loaded')")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.gguf").write_bytes(tiny.read_bytes())
+    server = LlamaServer(Path("here.gguf"))
+    await server.start()
+    await server.stop()

@@ -40,7 +40,7 @@ def library() -> ModuleType:
 
 def _try_it_outside() -> None:
     """Let another process load PortAudio first: a broken ALSA configuration aborts it, a hanging server hangs it."""
-    probe = [sys.executable, "-c", "import contextlib\nwith contextlib.suppress(Exception): import sounddevice"]
+    probe = [sys.executable, "-P", "-c", "import contextlib\nwith contextlib.suppress(Exception): import sounddevice"]
     try:
         code = subprocess.run(probe, capture_output=True, timeout=15).returncode
     except subprocess.TimeoutExpired as e:

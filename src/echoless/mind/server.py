@@ -61,7 +61,7 @@ class LlamaServer:
     ) -> None:
         self.model = Path(model)
         self._settings: dict[str, Any] = {
-            "model": str(self.model),
+            "model": str(self.model.absolute()),
             "context": context,
             "slots": slots,
             "threads": threads or spare_threads(),
@@ -146,7 +146,8 @@ class LlamaServer:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "echoless.mind.serve"),
+                *("-P", "-m", "echoless.mind.serve"),  # nothing of the folder that we happen to stand in is loaded
+                cwd=self.log.parent,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
