@@ -7,8 +7,8 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 from tests.voice.tiny_piper import make
 
-from echoless.voice import choose
 from echoless.catalogue import pulled
+from echoless.voice import choose
 from echoless.voice.choose import open_voice
 from echoless.voice.door import VoiceError
 from echoless.voice.fake import FakeVoice
