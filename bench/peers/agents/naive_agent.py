@@ -1,5 +1,6 @@
 """The negative control: a voice agent without any thought of echo. Loudness starts and ends the user's turns and stops
-the agent; everything heard is recognised and answered. It must fail in every room but the headset's."""
+the agent; everything heard is recognised and answered. It must fail wherever its echo is louder than -45 dBFS, that is
+from about -15 dB on."""
 
 from __future__ import annotations
 
