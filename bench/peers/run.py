@@ -190,6 +190,7 @@ def compare(asked: argparse.Namespace) -> int:
 
 def main() -> int:
     """The command line."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("out/peers"))
     parser.add_argument("--agents", nargs="+", choices=list(AGENTS), default=[a for a in AGENTS if a != "beep"])

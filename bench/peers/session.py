@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -189,6 +190,7 @@ def hold(script: Script, agent: Agent, llm: str, out: Path, seed: int) -> dict[s
 
 def main() -> int:
     """The command line; errors are one line."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("script", type=Path)
     parser.add_argument("--agent", choices=sorted(AGENTS), required=True)
