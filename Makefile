@@ -16,6 +16,10 @@ test: setup  ## set up what the tests need and run them; TESTS=tests/mind for a 
 	@bash scripts/setup.sh dev
 	@.venv/bin/python -m pytest $(TESTS)
 
+test-card: setup  ## the sound card's own tests, on a virtual card; best on a quiet machine
+	@bash scripts/setup.sh dev
+	@ulimit -f 2000000; ECHOLESS_CARD_TESTS=1 .venv/bin/python -m pytest tests/lines
+
 check: setup  ## format, lint, types: what a change must pass beside the tests
 	@bash scripts/setup.sh dev
 	.venv/bin/ruff format --check .
@@ -48,7 +52,7 @@ lock:  ## pin the newest versions that fit pyproject.toml, with hashes
 	@bash scripts/setup.sh dev
 	bash scripts/lock.sh
 
-.PHONY: help setup talk test check bench rehearse peers peers-setup peers-lock lock
+.PHONY: help setup talk test test-card check bench rehearse peers peers-setup peers-lock lock
 
 voice-setup: setup  ## .venv-voice: torch and what trains a voice (6 GB)
 	@bash scripts/voice-setup.sh

@@ -106,6 +106,7 @@ def test_a_monitor_that_ends_leaves_the_reference_alone() -> None:
 
 
 @real
+@pytest.mark.card
 @pytest.mark.slow
 @pytest.mark.skipif(ctypes.util.find_library("pulse-simple") is None, reason="no libpulse-simple")
 async def test_music_of_another_program_comes_before_its_echo(card: virtual_card.VirtualCard, tmp_path: Path) -> None:

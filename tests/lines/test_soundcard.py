@@ -65,6 +65,7 @@ def echo_delay(blocks: list[Block], start: float, length: float = 0.4) -> float:
     return (lag if lag < n // 2 else lag - n) / RATE
 
 
+@pytest.mark.card
 @real
 async def test_echo_comes_after_its_reference_and_stands_still(card: virtual_card.VirtualCard) -> None:
     """Bursts of noise through the loudspeaker, back through the microphone 20 ms later at the least."""
@@ -108,6 +109,7 @@ async def test_the_user_is_heard_and_the_agent_is_played(card: virtual_card.Virt
     assert np.abs(played).max() == pytest.approx(0.3, rel=0.05)
 
 
+@pytest.mark.card
 @real
 async def test_flush_takes_back_what_the_card_has_not_played(card: virtual_card.VirtualCard) -> None:
     card.loop(20)
@@ -125,6 +127,7 @@ async def test_flush_takes_back_what_the_card_has_not_played(card: virtual_card.
         assert max((k for k, b in enumerate(after) if getattr(b, way).std() > 0.05), default=-1) < 16
 
 
+@pytest.mark.card
 @real
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["server", "suspended"])
@@ -153,6 +156,7 @@ async def test_a_card_that_goes_is_waited_for(card: virtual_card.VirtualCard, ho
     assert sum(b.lost for b in after) > 0.2 * RATE
 
 
+@pytest.mark.card
 @real
 async def test_a_card_that_stays_away_ends_the_call(card: virtual_card.VirtualCard) -> None:
     said: list[str] = []
@@ -166,6 +170,7 @@ async def test_a_card_that_stays_away_ends_the_call(card: virtual_card.VirtualCa
     assert await line.exchange(np.zeros(line.traits.block, np.float32)) is None
 
 
+@pytest.mark.card
 @real
 async def test_closing_while_the_card_is_away_is_quick(card: virtual_card.VirtualCard) -> None:
     line = SoundCardLine()

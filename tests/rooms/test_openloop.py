@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from echoless.frames import BLOCK, RATE
-from echoless.rooms.mixtures import Mixture, mixture, training_cast, unseen_cast
+from echoless.rooms.mixtures import ROOMS, Mixture, mixture, training_cast, unseen_cast
 from echoless.rooms.openloop import bounds, judge
 from echoless.rooms.people import JUDGES, People
 from echoless.rooms.script import RoomSettings, ScriptError

@@ -183,7 +183,7 @@ class LlamaServer:
         answer = json.loads(line) if line.startswith(b"{") else {}
         if "url" not in answer:
             with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), 2)  # its log is complete only then
+                await asyncio.wait_for(process.wait(), 10)  # its log is complete only then
             why = self._reason() or one_line(answer.get("error") or f"its process ended with {process.returncode}")
             raise MindError(f"{self.model.name} does not load: {why}")
         return str(answer["url"])
