@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 import echoless.mind
 from echoless.mind.prompt import SYSTEM
+from echoless.workshop.mind.lines import Lines
 from echoless.workshop.mind.nearness import read_openings
 from echoless.workshop.mind.recipe import HERE
 from echoless.workshop.mind.served import Served, serve
@@ -62,6 +64,30 @@ async def test_its_replies_are_short_speakable_and_end(served: Served, system: s
         assert text and "<|" not in text and len(text.split()) <= 60
         ended += answer["stop_type"] == "eos"
     assert ended >= 9
+
+
+async def test_it_still_speaks_in_whole_sentences_after_a_long_talk(served: Served) -> None:
+    lines = Lines(HERE / "lines" / "en")
+    written = [reply for node in lines.walk() for reply in node.replies if "[" not in reply]
+    written += [ask for question in lines.questions.values() for ask in question.asks]
+    known = {sentence for text in written for sentence in re.split(r"(?<=[.!?]) ", text)}
+    said = [
+        "Hello.",
+        "I like jazz.",
+        "it's raining here",
+        "Tell me a joke.",
+        "I'm tired.",
+        "my cat is sick",
+        "Thank you.",
+    ]
+    turns, whole = [("system", SYSTEM)], 0
+    for number in range(28):
+        turns.append(("user", said[number % len(said)]))
+        answer = await served.complete(await served.prompt(turns), seed=1, **ABOUT["sampling"])
+        turns.append(("assistant", answer["content"].strip()))
+        whole += answer["stop_type"] == "eos" and all(part in known for part in re.split(r"(?<=[.!?]) ", turns[-1][1]))
+    assert 500 < len(await served.tokens(await served.prompt(turns))) < ABOUT["context"]
+    assert whole >= 24, [text for role, text in turns if role == "assistant"]
 
 
 async def test_it_answers_at_the_end_of_a_full_context(served: Served) -> None:

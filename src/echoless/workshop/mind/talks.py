@@ -110,6 +110,8 @@ class OwnTalks:
                 ("assistant", self._ask(rng, rng.choice(["Hello! ?talk", "Hi! I'm listening. ?day", "Hello!"]))[0])
             )
         count = min(1 + int(rng.expovariate(0.45)), max(1, most_turns // 2))
+        if most_turns > 20:  # to get used to a long history: any length alike
+            count = rng.randint(1, most_turns // 2)
         after: list[Node] = []
         context: dict[str, str] = {}
         for exchange in range(count):
