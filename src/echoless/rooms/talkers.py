@@ -19,6 +19,8 @@ _PAD = 3
 """Frames kept around the speech, faded."""
 _MARGIN, _RUN = 15.9, 5
 """dB under the active level (the margin of P.56), and frames of which all but one are over that where speech begins."""
+_CONSONANT = 12
+"""Frames that a soft beginning (the s of "stop") may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Voice:
 def trim(x: Samples) -> Samples:
     """Cut what lies before and after the speech. Raises ValueError where there is none.
 
-    It begins, but for 30 ms, within the margin of ITU-T P.56 under the active level: breath and room before the first
-    word are no speech, and would be counted as time that the agent took to notice it.
+    It begins within the margin of ITU-T P.56 under the active level, or with a consonant of at most 120 ms before
+    that: a breath before the first word is no speech, and would be counted as time that the agent took to notice it.
     """
     level = active_level(x)
     over = frame_levels(x) - level if np.isfinite(level) else np.full(0, -np.inf)
@@ -49,7 +51,11 @@ def trim(x: Samples) -> Samples:
     begins = np.flatnonzero(run >= _RUN - 1)
     if not len(begins):
         raise ValueError("holds no speech")
-    on = np.array([begins[0], np.flatnonzero(over > max(-_BELOW, -75.0 - level))[-1]])
+    audible = over > max(-_BELOW, -75.0 - level)
+    first = int(begins[0])
+    while first > max(0, begins[0] - _CONSONANT) and audible[first - 1]:
+        first -= 1
+    on = np.array([first, np.flatnonzero(audible)[-1]])
     x = x[max(0, on[0] - _PAD) * FRAME : (on[-1] + 1 + _PAD) * FRAME].copy()
     fade = min(FRAME, len(x) // 2)
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
