@@ -34,7 +34,7 @@ class Weights:
     """Voiced blocks, with no echo possible, that speak for a person together with their words."""
     some_speech: int = 14
     """Voiced blocks that a word needs at least."""
-    content: int = 40
+    content: int = 46
     """Voiced blocks that words of no command need: a hum of assent is shorter, and is recognised as anything."""
     quiet: int = 12
     """Blocks of silence after which what was heard is over."""
