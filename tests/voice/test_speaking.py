@@ -59,6 +59,8 @@ async def meter():
 async def drain(playback: Playback, speaking: asyncio.Task | None = None) -> Heard:
     """Take blocks until the reply has ended."""
     for _ in range(100_000):
+        while speaking and not speaking.done() and playback.queued < 1:
+            await asyncio.sleep(0.001)  # a real voice has a second for this
         playback.take()
         for event in playback.events():
             if isinstance(event, ReplyEnded):
