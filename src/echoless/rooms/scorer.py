@@ -63,7 +63,7 @@ class Scores:
     """When the agent fell silent in the middle of a reply though nobody spoke."""
     false_ducks: list[tuple[float, float]] = field(default_factory=list)
     """(when, for how long) the agent held its breath though nobody spoke: as far as that can be heard. About half of
-    the time held in natural speech is found, and up to 0.3 % of speech wrongly (docs/rooms.md)."""
+    the time held in natural speech is found, and some pauses wrongly (docs/rooms.md)."""
     unheard: int = 0
     """Talkers that were never cued."""
     tags: dict[str, str | float] = field(default_factory=dict)
