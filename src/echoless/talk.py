@@ -160,9 +160,8 @@ class Call:
     # --- the loop -------------------------------------------------------------------------------------------
 
     async def _exchange(self) -> None:
-        latency = round(self.line.traits.latency * self.line.traits.rate)
         while not self._closing and not self._over():
-            out = self._sound(latency)
+            out = self._sound()
             block = await self.line.exchange(out)
             if block is None:
                 return
@@ -187,7 +186,7 @@ class Call:
         busy = self.floor.state is not State.LISTENING
         return waited > self.manners.linger or (waited > 2.5 and not busy)
 
-    def _sound(self, latency: int) -> Samples:
+    def _sound(self) -> Samples:
         """The next block for the loudspeaker; tells the floor what became audible or ended."""
         breathes = self.seconds - self._silent_since < self.manners.breath
         self.playback.held = breathes or not (self.floor.open_to_speak or self.floor.state is State.DUCKED)
@@ -278,7 +277,7 @@ class Call:
                 if self.history.turns[-1:] == (Turn("user", text),):  # typed: in the history already
                     self._question = ""
                 self._emit("agent.thinking", turn=turn, generation=generation)
-                self._start(self._answer(generation, text))
+                self._start(self._answer(generation, self.history.with_user(self._question)))
             case f.Say(generation, text):
                 self._start(self._say(generation, text))
             case f.Revoke(generation):
@@ -335,10 +334,9 @@ class Call:
 
     # --- replies --------------------------------------------------------------------------------------------
 
-    async def _answer(self, generation: int, text: str) -> None:
+    async def _answer(self, generation: int, turns: tuple[Turn, ...]) -> None:
         """Words from the mind, sentence by sentence to the voice."""
         sentences = SentenceBuffer()
-        turns = self.history.with_user(self._question)
         try:
             async with contextlib.aclosing(self.mind.reply(turns)) as pieces:  # type: ignore[type-var]
                 async for piece in self.meter.outside("think", pieces):
