@@ -30,9 +30,11 @@ def write_lines(folder: Path, text: str, slots: str = "food: apple, pie") -> Pat
     return folder
 
 
-def test_there_are_fifty_openings_and_no_two_are_near_each_other() -> None:
-    openings = read_openings(OPENINGS)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_there_are_fifty_openings_and_no_two_are_near_each_other(language: str) -> None:
+    openings = read_openings(OPENINGS.with_stem(language))
     assert len(openings) == 50
+    assert len(read_openings(OPENINGS.with_stem(f"{language}-unseen"))) == 40
     turns = [turn for opening in openings for turn in opening]
     for number, turn in enumerate(turns):
         assert not Nearness([(other,) for other in turns[:number]])(turn), turn
@@ -53,6 +55,21 @@ def test_there_are_fifty_openings_and_no_two_are_near_each_other() -> None:
 )
 def test_near_copies_are_found_and_others_are_not(text: str, near: bool) -> None:
     assert bool(Nearness(read_openings(OPENINGS))(text)) is near
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("你平时爱听什么音乐", True),
+        ("那个，你平时爱听什么音乐呢？", True),
+        ("什么音乐你平时爱听啊", True),
+        ("外面下了一整天雨", True),
+        ("你平时爱看什么书", False),
+        ("外面下雪了", False),
+    ],
+)
+def test_near_copies_in_mandarin(text: str, near: bool) -> None:
+    assert bool(Nearness(read_openings(OPENINGS.with_stem("zh")))(text)) is near
 
 
 def test_plain_opens_contractions_and_drops_empty_words() -> None:

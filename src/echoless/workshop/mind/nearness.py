@@ -1,7 +1,8 @@
 """The check that keeps the judged openings, and near-copies of them, out of the training lines.
 
-Two lines are near when, in lower case, without punctuation and without words that carry nothing (hey, please, um),
-their characters agree by `LIMIT` percent, in their order or with the words sorted (normalised indel similarity).
+Two lines are near when, in lower case, without punctuation and without words that carry nothing (hey, please,
+um; 呢, 啊), their characters agree by `LIMIT` percent, in their order or with the words (in Chinese the characters)
+sorted (normalised indel similarity).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from rapidfuzz import fuzz, process
 
 LIMIT = 85.0
 EMPTY = frozenset(re.findall(r"\w+", "hey hi hello okay ok oh um uh well so please then now just really very and"))
+HAN = re.compile(r"[\u3400-\u9fff]")
+PARTICLES = re.compile(r"那个|这个|就是|请|嗯|呃|啊|呀|吧|呢|嘛|哦|哎|诶|喂|啦|哈|嘿")
 SHORT = {
     "i'm": "i am",
     "what's": "what is",
@@ -28,8 +31,16 @@ SHORT = {
 def plain(text: str) -> str:
     """Lower case, contractions opened, no punctuation, no empty words (unless nothing else is left)."""
     words = re.findall(r"[\w']+", text.lower().replace("’", "'"))
+    if HAN.search(text):
+        whole = "".join(words)
+        return PARTICLES.sub("", whole) or whole
     words = " ".join(SHORT.get(word, word) for word in words).replace("can not", "cannot").split()
     return " ".join([word for word in words if word not in EMPTY] or words)
+
+
+def in_order(text: str) -> str:
+    """The words of `text` sorted, or its characters where it is Chinese."""
+    return "".join(sorted(text)) if HAN.search(text) else " ".join(sorted(text.split()))
 
 
 def read_openings(path: Path) -> list[tuple[str, ...]]:
@@ -43,14 +54,15 @@ class Nearness:
 
     def __init__(self, openings: Iterable[tuple[str, ...]]) -> None:
         self.barred = sorted({plain(turn) for turns in openings for turn in turns})
+        self.ordered = [in_order(text) for text in self.barred]
         self.near = lru_cache(maxsize=200_000)(self._near)
 
     def _near(self, text: str) -> str:
         said = plain(text)
-        for scorer in (fuzz.ratio, fuzz.token_sort_ratio):
-            found = process.extractOne(said, self.barred, scorer=scorer, score_cutoff=LIMIT)
+        for asked, barred in ((said, self.barred), (in_order(said), self.ordered)):
+            found = process.extractOne(asked, barred, scorer=fuzz.ratio, score_cutoff=LIMIT)
             if found:
-                return found[0]
+                return self.barred[found[2]]
         return ""
 
     def __call__(self, text: str) -> str:
