@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from echoless.workshop.mind.lines import Lines, LinesError, alternatives, articles, plural
-from echoless.workshop.mind.nearness import Nearness, plain, read_openings
-from echoless.workshop.mind.recipe import HERE, load_recipe
-from echoless.workshop.mind.talks import OwnTalks
+from echoless.workshop.mind.pocket.lines import Lines, LinesError, alternatives, articles, plural
+from echoless.workshop.mind.pocket.nearness import Nearness, plain, read_openings
+from echoless.workshop.mind.pocket.recipe import HERE, load_recipe
+from echoless.workshop.mind.pocket.talks import OwnTalks
 
 ENGLISH = HERE / "lines" / "en"
 OPENINGS = HERE / "openings" / "en.txt"

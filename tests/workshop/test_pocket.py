@@ -12,11 +12,11 @@ import pytest
 
 import echoless.mind
 from echoless.mind.prompt import SYSTEM
-from echoless.workshop.mind.lines import Lines
-from echoless.workshop.mind.nearness import read_openings
-from echoless.workshop.mind.recipe import HERE
-from echoless.workshop.mind.served import Served, serve
-from echoless.workshop.mind.template import prompt
+from echoless.workshop.mind.pocket.lines import Lines
+from echoless.workshop.mind.pocket.nearness import read_openings
+from echoless.workshop.mind.pocket.recipe import HERE
+from echoless.workshop.mind.pocket.served import Served, serve
+from echoless.workshop.mind.pocket.template import prompt
 
 MODELS = Path(echoless.mind.__file__).parent / "models"
 MODEL = MODELS / "pocket-en.gguf"

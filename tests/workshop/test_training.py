@@ -12,14 +12,14 @@ for needed in ("torch", "tokenizers", "gguf"):
 
 import torch  # noqa: E402
 
-from echoless.workshop.mind import train as training  # noqa: E402
-from echoless.workshop.mind.dialogue import Dialogue  # noqa: E402
-from echoless.workshop.mind.export import export  # noqa: E402
-from echoless.workshop.mind.model import Llama, Shape  # noqa: E402
-from echoless.workshop.mind.served import serve  # noqa: E402
-from echoless.workshop.mind.template import END, START, prompt  # noqa: E402
-from echoless.workshop.mind.verify import AWKWARD, compare_tokenizers, strings  # noqa: E402
-from echoless.workshop.mind.vocab import encode, load_vocab, train_vocab  # noqa: E402
+from echoless.workshop.mind.pocket import train as training  # noqa: E402
+from echoless.workshop.mind.pocket.dialogue import Dialogue  # noqa: E402
+from echoless.workshop.mind.pocket.export import export  # noqa: E402
+from echoless.workshop.mind.pocket.model import Llama, Shape  # noqa: E402
+from echoless.workshop.mind.pocket.served import serve  # noqa: E402
+from echoless.workshop.mind.pocket.template import END, START, prompt  # noqa: E402
+from echoless.workshop.mind.pocket.verify import AWKWARD, compare_tokenizers, strings  # noqa: E402
+from echoless.workshop.mind.pocket.vocab import encode, load_vocab, train_vocab  # noqa: E402
 
 TEXTS = ["hello there, how are you", "I'm fine, thank you", "what a nice day it is", "tell me about the weather"] * 5
 RECIPE = """

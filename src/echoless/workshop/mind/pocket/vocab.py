@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from echoless.workshop.mind.dialogue import Dialogue
-from echoless.workshop.mind.template import CONTROL, CORPUS, END, START
+from echoless.workshop.mind.pocket.dialogue import Dialogue
+from echoless.workshop.mind.pocket.template import CONTROL, CORPUS, END, START
 
 
 def train_vocab(texts: Iterable[str], size: int) -> Tokenizer:

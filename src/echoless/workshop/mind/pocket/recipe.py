@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from echoless.workshop.mind.corpora import Corpus, load_corpus
-from echoless.workshop.mind.dialogue import Dialogue
+from echoless.workshop.mind.pocket.corpora import Corpus, load_corpus
+from echoless.workshop.mind.pocket.dialogue import Dialogue
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 class RecipeError(Exception):
@@ -87,7 +87,7 @@ def sources(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
     names = {name for stage in stages for name in stage.mix}
     found: dict[str, Any] = {name: load_corpus(name, recipe.hold_out)[0] for name in sorted(names - {"own"})}
     if "own" in names:
-        from echoless.workshop.mind.talks import OwnTalks
+        from echoless.workshop.mind.pocket.talks import OwnTalks
 
         found["own"] = OwnTalks(HERE / recipe.lines)
     return found

@@ -1,6 +1,6 @@
 """Train a pocket model from its recipe, on this machine's CPU, resumable at any point.
 
-    python -m echoless.workshop.mind.train RECIPE.toml --out out/mind/pocket-en [--minutes 60]
+    python -m echoless.workshop.mind.pocket.train RECIPE.toml --out out/mind/pocket-en [--minutes 60]
 
 Every step draws its rows from (seed, stage, step) alone, and checkpoints hold model and optimiser: a run that was
 killed goes on with the same loss curve. The loss is logged to OUT/loss.csv.
@@ -21,10 +21,10 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 
-from echoless.workshop.mind.corpora import CorpusError, load_corpus
-from echoless.workshop.mind.model import Llama, Shape
-from echoless.workshop.mind.recipe import Recipe, RecipeError, Stage, draw, load_recipe, sources
-from echoless.workshop.mind.vocab import encode, load_vocab, train_vocab
+from echoless.workshop.mind.pocket.corpora import CorpusError, load_corpus
+from echoless.workshop.mind.pocket.model import Llama, Shape
+from echoless.workshop.mind.pocket.recipe import Recipe, RecipeError, Stage, draw, load_recipe, sources
+from echoless.workshop.mind.pocket.vocab import encode, load_vocab, train_vocab
 
 SAVE_EVERY = 50
 

@@ -1,6 +1,6 @@
 """Hold an export to its word: llama.cpp's server must read and write the very tokens that torch does.
 
-python -m echoless.workshop.mind.verify out/mind/pocket-en --stage own
+python -m echoless.workshop.mind.pocket.verify out/mind/pocket-en --stage own
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import torch
 
-from echoless.workshop.mind.export import export, load_run
-from echoless.workshop.mind.nearness import read_openings
-from echoless.workshop.mind.recipe import HERE
-from echoless.workshop.mind.served import Served, serve
-from echoless.workshop.mind.template import CONTROL, END, START, prompt
-from echoless.workshop.mind.vocab import load_vocab
+from echoless.workshop.mind.pocket.export import export, load_run
+from echoless.workshop.mind.pocket.nearness import read_openings
+from echoless.workshop.mind.pocket.recipe import HERE
+from echoless.workshop.mind.pocket.served import Served, serve
+from echoless.workshop.mind.pocket.template import CONTROL, END, START, prompt
+from echoless.workshop.mind.pocket.vocab import load_vocab
 
 AWKWARD = (
     *("hello", " hello", "  two  spaces ", "\ttab\nline\r\n\n", "I'm you're it's WE'LL", "don't'S", "a1b22c333 4444"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from echoless.workshop.mind.dialogue import Said
+from echoless.workshop.mind.pocket.dialogue import Said
 
 START, END, SYSTEM, USER, AGENT, CORPUS = CONTROL = (
     "<|start|>",

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from echoless.workshop.mind.dialogue import Dialogue
+from echoless.workshop.mind.pocket.dialogue import Dialogue
 
 
 class CorpusError(Exception):
@@ -18,7 +18,7 @@ class CorpusError(Exception):
 
 def shared() -> Path:
     """The folder of shared data: $ECHOLESS_SHARED, else `shared` beside the checkout."""
-    return Path(os.environ.get("ECHOLESS_SHARED") or Path(__file__).parents[5] / "shared")
+    return Path(os.environ.get("ECHOLESS_SHARED") or Path(__file__).parents[6] / "shared")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Write a trained pocket model as GGUF: weights, pieces, chat template, licence.
 
-    python -m echoless.workshop.mind.export out/mind/pocket-en --stage own --type q8_0
+    python -m echoless.workshop.mind.pocket.export out/mind/pocket-en --stage own --type q8_0
 
 The tensors of model.Llama already lie in llama.cpp's order, so nothing is permuted; the tied head is left out.
 """
@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from gguf.quants import quantize
 
-from echoless.workshop.mind.model import Llama, Shape
-from echoless.workshop.mind.recipe import Recipe
-from echoless.workshop.mind.template import CONTROL, END, START, TEMPLATE
+from echoless.workshop.mind.pocket.model import Llama, Shape
+from echoless.workshop.mind.pocket.recipe import Recipe
+from echoless.workshop.mind.pocket.template import CONTROL, END, START, TEMPLATE
 
 TYPES = {
     "f32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),

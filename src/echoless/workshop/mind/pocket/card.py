@@ -1,6 +1,6 @@
 """Put a finished model beside its card: pocket-en.gguf, pocket-en.json (for programs), pocket-en.md (for people).
 
-    python -m echoless.workshop.mind.card MODEL.gguf --to src/echoless/mind/models
+    python -m echoless.workshop.mind.pocket.card MODEL.gguf --to src/echoless/mind/models
 
 Replies are judged by reading. The verdicts lie in recipes/NAME.verdicts.txt, a line each: `+` (fluent and on topic, or
 honest) or `-`, the opening's number, and the reply as it was judged. A reply that nobody has judged yet is shown with
@@ -17,9 +17,9 @@ import shutil
 from pathlib import Path
 
 from echoless.mind.prompt import SYSTEM
-from echoless.workshop.mind.judge import Reply, counts, replies
-from echoless.workshop.mind.lines import Lines
-from echoless.workshop.mind.recipe import HERE, Recipe, load_recipe
+from echoless.workshop.mind.pocket.judge import Reply, counts, replies
+from echoless.workshop.mind.pocket.lines import Lines
+from echoless.workshop.mind.pocket.recipe import HERE, Recipe, load_recipe
 
 
 def read_verdicts(path: Path) -> dict[str, str]:

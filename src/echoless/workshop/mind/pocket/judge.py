@@ -1,6 +1,6 @@
 """What a pocket model answers to its fifty openings, for people to judge.
 
-    python -m echoless.workshop.mind.judge MODEL.gguf --recipe recipes/pocket-en.toml --to replies.md
+    python -m echoless.workshop.mind.pocket.judge MODEL.gguf --recipe recipes/pocket-en.toml --to replies.md
 
 Judging is done by reading: this only measures what can be counted (ends by itself, words a reply, markup) and lays out
 the replies. Openings of several turns are answered turn by turn, with the model's own replies in the history.
@@ -15,10 +15,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from echoless.workshop.mind.dialogue import Said
-from echoless.workshop.mind.nearness import read_openings
-from echoless.workshop.mind.recipe import HERE, Recipe, load_recipe
-from echoless.workshop.mind.served import Served, serve
+from echoless.workshop.mind.pocket.dialogue import Said
+from echoless.workshop.mind.pocket.nearness import read_openings
+from echoless.workshop.mind.pocket.recipe import HERE, Recipe, load_recipe
+from echoless.workshop.mind.pocket.served import Served, serve
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import random
 import re
 from pathlib import Path
 
-from echoless.workshop.mind.dialogue import Dialogue
-from echoless.workshop.mind.lines import SLOT, Lines, Node
-from echoless.workshop.mind.nearness import SHORT, Nearness, read_openings
+from echoless.workshop.mind.pocket.dialogue import Dialogue
+from echoless.workshop.mind.pocket.lines import SLOT, Lines, Node
+from echoless.workshop.mind.pocket.nearness import SHORT, Nearness, read_openings
 
 FILLERS = (
     "um",

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from echoless.mind.server import LlamaServer
-from echoless.workshop.mind.dialogue import Said
+from echoless.workshop.mind.pocket.dialogue import Said
 
 
 class Served:
