@@ -160,6 +160,7 @@ def pull(
 BESIDE = (
     ("rehearse", "echoless.rooms.rehearse", "Hold a scripted conversation in a simulated room."),
     ("serve", "echoless.serve.command", "Talk in a web page, on this machine or from others."),
+    ("mind", "echoless.workshop.mind.command", "A mind of your own: collect, clean, train, judge, export, try."),
     ("voice", "echoless.workshop.voice.command", "A voice of your own: record, check, recolour, train, export, say."),
     ("voiceprint", "echoless.workshop.voiceprint.command", "Know people by their voices, and compare voices."),
 )
