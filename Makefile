@@ -62,3 +62,16 @@ test-voice: voice-setup  ## train, export and speak a tiny voice, recolour a dat
 	@.venv/bin/python -m pytest -rs tests/workshop/test_voice_heavy.py tests/workshop/test_voiceprint_command.py
 
 .PHONY: voice-setup test-voice
+
+livekit-setup: setup  ## a LiveKit server (built with Go) and what a worker needs
+	@bash scripts/livekit-setup.sh
+	@bash scripts/setup.sh livekit
+
+livekit-server: livekit-setup  ## a LiveKit server of your own on loopback, until Ctrl-C; its keys in .livekit/env
+	@.venv/bin/python -m echoless.livekit.server
+
+test-livekit: livekit-setup  ## rooms, workers and watchers against a real LiveKit server
+	@bash scripts/setup.sh dev
+	@.venv/bin/python -m pytest -rs tests/livekit tests/contracts/test_line.py
+
+.PHONY: livekit-setup livekit-server test-livekit

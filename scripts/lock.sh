@@ -12,6 +12,7 @@ pin() {
 pin "$@" requirements-uv.in -o requirements-uv.lock
 pin "$@" requirements-setup.in -o requirements-setup.lock
 pin "$@" pyproject.toml -o requirements.lock
+pin "$@" pyproject.toml --extra livekit -c requirements.lock -o requirements-livekit.lock
 pin "$@" --group dev -c requirements.lock -o requirements-dev.lock
 grep -nE 'https?://' requirements*.lock && { echo "lock: a lock file names an address" >&2; exit 1; }
 echo "lock: $(cat requirements*.lock | grep -c '==') pins"

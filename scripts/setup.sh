@@ -3,6 +3,7 @@
 #
 #   bash scripts/setup.sh          what a conversation needs
 #   bash scripts/setup.sh dev      and the tools that test and check the code
+#   bash scripts/setup.sh livekit  and what a LiveKit worker needs
 #
 # Quick when nothing changed: stamps in .venv remember what was installed from which lock files.
 set -euo pipefail
@@ -15,7 +16,8 @@ WANT=${1:-run}
 case $WANT in
     run) ;;
     dev) LOCKS+=(requirements-dev.lock) ;;
-    *) echo "setup: '$WANT' is not known; say nothing or 'dev'" >&2; exit 2 ;;
+    livekit) LOCKS+=(requirements-livekit.lock) ;;
+    *) echo "setup: '$WANT' is not known; say nothing, 'dev' or 'livekit'" >&2; exit 2 ;;
 esac
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -150,7 +152,7 @@ main() {
     fetch_turn_end
     stamp_of >"$stamp"
     # What is there for a test is there for a conversation as well.
-    if [ "$WANT" = dev ]; then LOCKS=(requirements.lock); stamp_of >"$VENV/.setup-run"; fi
+    if [ "$WANT" != run ]; then LOCKS=(requirements.lock); stamp_of >"$VENV/.setup-run"; fi
     say "ready after $((SECONDS - begun)) s: $VENV/bin/echoless"
 }
 

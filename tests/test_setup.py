@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-setup.lock", "requirements-uv.lock")
+LOCKS = tuple(f"requirements{which}.lock" for which in ("", "-dev", "-livekit", "-setup", "-uv"))
 
 
 def wanted(*groups: str) -> set[str]:
@@ -49,6 +49,16 @@ def test_a_lock_file_pins_by_hash_and_names_no_address(lock: str):
 def test_whatever_the_project_asks_for_is_pinned():
     assert wanted("run") <= set(pinned("requirements.lock")), "run make lock"
     assert wanted("dev") <= set(pinned("requirements-dev.lock")), "run make lock"
+    assert wanted("run", "livekit") <= set(pinned("requirements-livekit.lock")), "run make lock"
+
+
+def test_a_worker_has_the_same_versions_as_everybody():
+    """Both lock files go into one environment."""
+    everybody, worker = (
+        set(re.findall(r"(?m)^[a-z0-9.-]+==[^ ]+", (ROOT / f"requirements{which}.lock").read_text()))
+        for which in ("", "-livekit")
+    )
+    assert everybody <= worker, "run make lock"
 
 
 def test_every_dependency_has_its_line_in_the_docs():
