@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.ears.made_up import made_up
 
 from echoless.ears import enrolled
 from echoless.ears.enrolled import Person
@@ -27,6 +26,7 @@ from echoless.ears.voiceprint import (
 from echoless.frames import RATE, Samples
 from echoless.rooms.people import People
 from echoless.rooms.script import ScriptError
+from echoless.workshop.voiceprint.made_up import made_up
 from echoless.workshop.voiceprint.sound import read
 
 

@@ -20,7 +20,7 @@ from resemblyzer.audio import wav_to_mel_spectrogram
 from torch import nn
 
 from echoless.ears import voiceprint as ours
-from echoless.frames import RATE, Samples
+from echoless.workshop.voiceprint.made_up import made_up
 
 CLOSEST = 1e-4
 """Largest difference that is let through; float32 leaves about 1e-6."""
@@ -41,19 +41,6 @@ class Embedding(nn.Module):
         _, (hidden, _) = self.lstm(mels)
         raw = torch.relu(self.linear(hidden[-1]))
         return raw / torch.norm(raw, dim=1, keepdim=True)
-
-
-def made_up(seconds: float = 3.3, pitch: float = 130.0) -> Samples:
-    """A buzz with three moving formants, by formula: nobody's voice. float32 at 16 kHz."""
-    t = np.arange(round(seconds * RATE)) / RATE
-    phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.1 * np.sin(2 * np.pi * 0.7 * t))) / RATE
-    sound = np.zeros(len(t))
-    for harmonic in range(1, 40):
-        hertz = harmonic * pitch
-        formants = ((600, 200, 1.1), (1500, 300, 0.6), (2700, 400, 1.7))
-        gain = sum(np.exp(-(((hertz - f * (1 + 0.2 * np.sin(2 * np.pi * w * t))) / b) ** 2)) for f, b, w in formants)
-        sound += gain * np.sin(harmonic * phase)
-    return (0.05 * sound * (0.6 + 0.4 * np.sin(2 * np.pi * 3.1 * t))).astype(np.float32)
 
 
 def export(encoder: VoiceEncoder) -> None:

@@ -1,4 +1,4 @@
-"""The sound that the vectors of `test_voiceprint` were made of; `workshop.voiceprint.export` made them."""
+"""A speaker by formula: what the encoder's test vectors are made of (`export.py`), so that nobody's voice is kept."""
 
 from __future__ import annotations
 
