@@ -73,3 +73,17 @@ def test_a_closed_turn_leaves_nothing(close: bool) -> None:
         listener.close()
     assert (listener.length == 0) == close
     assert listener.open != close
+
+
+def test_what_no_echo_can_be_in_is_kept_apart() -> None:
+    listener = Listener()
+    for number in range(60):
+        echo = number < 40
+        listener.hear(np.full(256, 0.1 if echo else 0.2, np.float32), 0.95, echo=echo, over_agent=echo)
+    assert listener.length > 40
+    assert listener.free == 20
+    assert np.array_equal(listener.alone(), np.full(20 * 256, 0.2, np.float32))
+    listener.drop_before(listener.length - 10)
+    assert len(listener.alone()) == 10 * 256
+    listener.close()
+    assert not len(listener.alone())

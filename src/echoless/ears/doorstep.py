@@ -22,6 +22,8 @@ ENOUGH = 1.0
 for a stranger to be mistaken."""
 CERTAIN = 2.0
 """Seconds of speech after which a voice that is not known is turned away while it still speaks."""
+ALONE = round(0.8 / BLOCK_SECONDS)
+"""Voiced blocks without any of the agent's voice from which on a speaker is known by those alone."""
 LINGER = round(0.6 / BLOCK_SECONDS)
 """Blocks of silence after which whoever cuts in has said it all: a pause after a syllable is too early to judge."""
 SHUT = round(4 / BLOCK_SECONDS)

@@ -18,7 +18,7 @@ import numpy as np
 from echoless.ears.backchannel import kind
 from echoless.ears.breaker import Breaker
 from echoless.ears.door import Recogniser, RecogniserError, TurnEnd
-from echoless.ears.doorstep import LINGER, Doorstep, Who
+from echoless.ears.doorstep import ALONE, LINGER, Doorstep, Who
 from echoless.ears.guard import Heard
 from echoless.ears.heeded import (
     Agent,
@@ -59,11 +59,13 @@ class Guard(Protocol):
 
 @dataclass(slots=True)
 class Wish:
-    """A stretch of sound to be recognised. `pause` numbers the pause it belongs to, None within speech."""
+    """A stretch of sound to be recognised. `pause` numbers the pause it belongs to, None within speech; `voice` is
+    what of it the speaker is known by."""
 
     turn: int
     sound: Samples
     length: int
+    voice: Samples
     pause: int | None = None
 
 
@@ -325,7 +327,9 @@ class Ears:
 
     def _ask(self, turn: Open, pause: int | None) -> None:
         turn.asked = self.listener.length
-        self._wish = Wish(turn.number, self.listener.sound(), self.listener.length, pause)
+        sound = self.listener.sound()
+        voice = self.listener.alone() if self.listener.free >= ALONE else sound
+        self._wish = Wish(turn.number, sound, self.listener.length, voice, pause)
         self._wished.set()
 
     async def _recognise(self, wish: Wish) -> Known:
@@ -338,7 +342,7 @@ class Ears:
                 known.text = heard.text.strip()
                 who = self.doorstep.who
                 if who and self.doorstep.wants(wish.pause is not None):
-                    known.spoken = await self.meter.run("voiceprint", partial(who.who, wish.sound))
+                    known.spoken = await self.meter.run("voiceprint", partial(who.who, wish.voice))
                 if wish.pause is not None and known.text:
                     judge = partial(self.turn_end.finished, wish.sound, known.text, self.language)
                     known.finished = await self.meter.run("turn_end", judge)

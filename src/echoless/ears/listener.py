@@ -49,6 +49,8 @@ class Listener:
         self.tuning = tuning or Tuning()
         self._recent: deque[Samples] = deque(maxlen=self.tuning.before)
         self._turn: list[Samples] = []
+        self._echo: deque[bool] = deque(maxlen=self.tuning.before)
+        self._alone: list[bool] = []
         self._evidence = 0.0
         self.speaking = False
         self.open = False
@@ -66,8 +68,10 @@ class Listener:
     def hear(self, clean: Samples, near: float, *, echo: bool, over_agent: bool) -> Change:
         """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it."""
         self._recent.append(clean)
+        self._echo.append(echo)
         if self.open:
             self._turn.append(clean)
+            self._alone.append(not echo)
             self.age += 1
             if near > self.tuning.neutral:
                 self.voiced += 1
@@ -96,6 +100,7 @@ class Listener:
         if not self.open:
             self.open = True
             self._turn = list(self._recent)
+            self._alone = [not each for each in self._echo]
             run = max(1, round(self.tuning.begin / self.tuning.neutral))
             self.voiced, self.free, self.age = run, 0 if echo else run, 0
             self._near = self.tuning.neutral * run
@@ -116,14 +121,20 @@ class Listener:
         blocks = self._turn[: len(self._turn) - spare] if spare else self._turn
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
+    def alone(self) -> Samples:
+        """The turn's blocks in which no echo was possible: whoever is heard there, the agent is not."""
+        blocks = [block for block, alone in zip(self._turn, self._alone, strict=True) if alone]
+        return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
     def drop_before(self, blocks: int) -> None:
         """Let go of the first `blocks` blocks: their words are known for good."""
         del self._turn[:blocks]
+        del self._alone[:blocks]
 
     def close(self) -> None:
         """The turn is over or was nobody's."""
         self.open = self.speaking = False
-        self._turn = []
+        self._turn, self._alone = [], []
         self._evidence = 0.0
         self.voiced = self.free = self.age = 0
         self._near = 0.0
