@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from echoless import checkups
-from echoless.doctor import Finding, Patient, attempt, examine
+from echoless.doctor import checks
+from echoless.doctor.examine import attempt, examine
+from echoless.doctor.findings import Finding, Patient
 from echoless.lines.door import LineError
 from echoless.settings import Settings
 
@@ -36,7 +37,7 @@ def defect(patient: Patient) -> Iterator[Finding]:
 
 
 def told(monkeypatch: pytest.MonkeyPatch, *checks: object, as_json: bool = False) -> tuple[int, str]:
-    monkeypatch.setattr(checkups, "CHECKS", tuple(("Parts", check) for check in checks))
+    monkeypatch.setattr("echoless.doctor.examine.CHECKS", tuple(("Parts", check) for check in checks))
     console = Console(file=io.StringIO(), width=200)
     code = examine(Settings(), as_json=as_json, console=console)
     return code, console.file.getvalue()  # type: ignore[attr-defined]
@@ -83,18 +84,18 @@ def patient() -> Patient:
 
 @pytest.mark.parametrize("name", ["system", "packages", "voice_activity", "echo_canceller"])
 def test_the_real_parts_are_well(name: str, patient: Patient):
-    findings = list(attempt(getattr(checkups, name), patient))
+    findings = list(attempt(getattr(checks, name), patient))
     assert findings and all(finding.state == "ok" for finding in findings), findings
 
 
 def test_a_canceller_that_does_nothing_is_found_out(patient: Patient, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("echoless.ears.canceller.Canceller.hear", lambda self, near, far: (near, near))
-    (finding,) = attempt(checkups.echo_canceller, patient)
+    (finding,) = attempt(checks.echo_canceller, patient)
     assert finding.state == "failed"
 
 
 def test_without_a_sentence_nothing_is_called_well():
-    (finding,) = attempt(checkups.recogniser, Patient(Settings()))
+    (finding,) = attempt(checks.recogniser, Patient(Settings()))
     assert finding.state == "failed" and "needs a sentence" in finding.what
 
 
@@ -104,7 +105,7 @@ def test_models_are_told_with_path_sum_and_licence(tmp_path: Path, monkeypatch: 
     (tmp_path / "big.gguf.from").write_text('{"licence": "mit"}')
     (tmp_path / "odd.onnx").write_bytes(b"")
     (tmp_path / "odd.onnx.from").write_text("[")
-    found = {Path(str(f.more.get("path"))).name: f for f in attempt(checkups.models, patient)}
+    found = {Path(str(f.more.get("path"))).name: f for f in attempt(checks.models, patient)}
     assert found["big.gguf"].more["licence"] == "mit"
     assert found["big.gguf"].more["sha256"].startswith("b83633aa")
     assert found["odd.onnx"].more["licence"] == "licence not known"
@@ -112,7 +113,7 @@ def test_models_are_told_with_path_sum_and_licence(tmp_path: Path, monkeypatch: 
 
 
 def test_an_unwritable_home_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patient: Patient):
-    monkeypatch.setattr(checkups, "data_dir", lambda: tmp_path / "data")
+    monkeypatch.setattr(checks, "data_dir", lambda: tmp_path / "data")
     monkeypatch.setattr("os.access", lambda *_: False)
-    finding = list(attempt(checkups.system, patient))[1]
+    finding = list(attempt(checks.system, patient))[1]
     assert finding.state == "failed" and "XDG_DATA_HOME" in finding.advice

@@ -46,7 +46,7 @@ def test_imports_go_one_way(path: Path) -> None:
         assert imports(path) <= MAY_IMPORT[here]
     if here not in ("workshop", "cli"):
         assert "workshop" not in imports(path)
-    if here not in ("rooms", "bench", "workshop", "cli", "doctor", "checkups", "demo", "replay"):
+    if here not in ("rooms", "bench", "workshop", "cli", "doctor", "demo", "replay"):
         assert "rooms" not in imports(path)
 
 

@@ -109,7 +109,7 @@ def doctor(
     json_: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Check what is installed, and try every part: what is wrong, and what to do about it."""
-    from echoless.doctor import examine
+    from echoless.doctor.examine import examine
     from echoless.settings import load
 
     raise typer.Exit(examine(load().settings, as_json=json_))

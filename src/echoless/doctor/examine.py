@@ -5,48 +5,21 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import asdict
 
 from rich.console import Console
 from rich.markup import escape
 
+from echoless.doctor.checks import CHECKS
+from echoless.doctor.findings import Check, Finding, Patient
 from echoless.settings import Settings
 
-State = Literal["ok", "missing", "failed"]
 MARK = {"ok": "[green]✓[/]", "missing": "[yellow]–[/]", "failed": "[red]✗[/]"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the examination. `missing` is something that a call can do without; `failed` stops it."""
-
-    part: str
-    state: State
-    what: str
-    advice: str = ""
-    milliseconds: float | None = None
-    more: dict[str, Any] = field(default_factory=dict)
-
-
-Check = Callable[["Patient"], Iterator[Finding]]
-
-
-@dataclass(slots=True)
-class Patient:
-    """What the checks share: the settings, and what one check made for the next."""
-
-    settings: Settings
-    speech: Any = None
-    """A sentence as the voice says it: float32 at 16 kHz."""
-    sentence: str = "The quick brown fox jumps over the lazy dog."
 
 
 def examine(settings: Settings, as_json: bool = False, console: Console | None = None) -> int:
     """Make every check and print each line as it is known; 0, or 1 where a part that a call needs has failed."""
-    from echoless.checkups import CHECKS
-
     console = console or Console(highlight=False)
     patient, findings, section = Patient(settings), [], ""
     for title, check in CHECKS:

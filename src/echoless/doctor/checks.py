@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from echoless import __version__
-from echoless.doctor import Check, Finding, Patient, State
+from echoless.doctor.findings import Check, Finding, Patient, State
 from echoless.frames import BLOCK, RATE, Samples, Turn
 from echoless.settings import data_dir
 

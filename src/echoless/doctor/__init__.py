@@ -1,0 +1,1 @@
+"""`echoless doctor`: tries every part for real and says what to do about what fails."""
