@@ -72,7 +72,6 @@ class Call:
         """Peak of the last block that came in, linear."""
         self.loudspeaker_level = 0.0
         """Peak of the last block that went out, linear."""
-        self.loudspeaker_level = 0.0
         self._recorder = recorder
         self._listeners: list[Callable[[Event], None]] = []
         self._tasks: asyncio.TaskGroup | None = None
@@ -168,7 +167,6 @@ class Call:
             agent = h.Agent(self.floor.agent_holds, self.floor.state is not State.THINKING, self._played)
             clean, heard = self.ears.hear(block, agent)
             self.seconds = (block.index + 1) * BLOCK_SECONDS
-            self.loudspeaker_level = float(abs(out).max())
             self.microphone_level = float(abs(block.microphone).max())
             self.loudspeaker_level = float(abs(out).max())
             if self._recorder:
