@@ -81,7 +81,7 @@ def test_a_run_of_the_suite_is_resumed_and_reported(tmp_path):
     except ScriptError as missing:
         pytest.skip(str(missing))
     out = tmp_path / "run"
-    cases = [suite.Suite(suite.People(), out, 0, seconds=8.0).case(0, "nobody", 0)]
+    cases = [suite.Suite(suite.People(), out, 0, seconds=8.0).case(0, "alone", 0)]
     plan = Plan(cost=Cost.fixed)
     suite._rehearse(out, cases, plan, 1, "none")
     call = out / "calls" / cases[0].name

@@ -2,25 +2,28 @@
 
 import json
 from dataclasses import asdict
+from functools import cache
 
 import numpy as np
 import pytest
 
 from echoless.frames import BLOCK, RATE, Block
-from echoless.rooms import report
+from echoless.rooms import cast, report, throats
 from echoless.rooms.acoustics import EchoPath
 from echoless.rooms.cases import FAMILIES, LEVELS, Suite
-from echoless.rooms.levels import speech_like
+from echoless.rooms.levels import active_level, speech_like
 from echoless.rooms.measures import pool
+from echoless.rooms.mixtures import training_cast
 from echoless.rooms.people import People, cough, music, nod, shared_folder
 from echoless.rooms.real import CUT_IN, mixed
 from echoless.rooms.scorer import Scores
-from echoless.rooms.script import RoomSettings, ScriptError, load
+from echoless.rooms.script import RoomSettings, Script, ScriptError, load
 from echoless.rooms.talkers import trim
 from echoless.rooms.variants import LAYERS, Aec3Guard, DeafGuard, check, vary
 from echoless.rooms.virtual import VirtualMeter
 
 
+@cache
 def people():
     try:
         return People(shared_folder())
@@ -41,7 +44,7 @@ def test_every_family_makes_scripts_that_load(tmp_path):
 
 def test_cases_cover_levels_and_families_and_do_not_depend_on_how_many_there_are(tmp_path):
     suite = Suite(people(), tmp_path / "a")
-    cases = list(suite.cases(200))
+    cases = list(suite.cases(2 * 5 * (len(FAMILIES) - 1)))
     names = [case.name.split("-", 1)[1] for case in cases]
     assert {n for n in names if n.startswith("static")} == {f"static{level:+d}" for level in LEVELS}
     for family in FAMILIES:
@@ -51,6 +54,45 @@ def test_cases_cover_levels_and_families_and_do_not_depend_on_how_many_there_are
         assert one.path.name == other.path.name
         assert load(one.path).room == load(other.path).room
     assert len({case.seed for case in cases}) == len(cases)
+
+
+def test_families_can_be_chosen_and_unknown_ones_are_refused(tmp_path):
+    suite = Suite(people(), tmp_path)
+    cases = list(suite.cases(12, ["short", "nods"]))
+    assert {case.name.split("-", 1)[1].rstrip("+-0123456789") for case in cases} == {"short", "nods"}
+    told = load(cases[0].path)
+    assert sum(t.kind == "short" for t in told.talkers) > 3
+    with pytest.raises(ScriptError, match="no family 'hope'"):
+        list(suite.cases(1, ["hope"]))
+
+
+def test_the_judge_has_learnt_from_no_timbre_of_the_suite(tmp_path):
+    """Neither its agents nor its synthetic people, whatever the language they speak with that timbre."""
+    learnt = {name for name in (*training_cast(people()).agents, *training_cast(people()).synthetic)}
+    timbres = {name.partition("+")[2] for name in learnt if "+" in name}
+    for name in (*cast.ESPEAK, *cast.MANDARIN, *throats.TIMBRES):
+        assert name.rpartition("+")[2] not in timbres
+        assert "+" in name or name in throats.TIMBRES
+    assert not {f"flite:{name}" for name in cast.FLITE} & learnt
+    assert not {name.rpartition("+")[2] for name in (*cast.ESPEAK, *cast.MANDARIN)} & set(throats.TIMBRES)
+
+
+def test_quotes_are_the_agents_own_sentences(tmp_path):
+    suite = Suite(people(), tmp_path)
+    for n in range(4):
+        told = load(suite.case(n, "quote", 0).path)
+        quotes = [t for t in told.talkers if t.kind == "quote"]
+        assert len(quotes) == 3
+        for quote, reply in zip(quotes, told.replies, strict=False):
+            assert quote.text in reply
+
+
+def test_drawn_voices_are_equally_loud():
+    for seed in range(4):
+        voice = cast.draw_voice(Script(), seed)
+        sound = np.concatenate([chunk.samples for chunk in voice.speak("The ferry leaves every forty minutes.")])
+        voice.close()
+        assert active_level(sound, voice.traits.rate) == pytest.approx(-20, abs=2)
 
 
 def test_another_seed_is_another_suite(tmp_path):

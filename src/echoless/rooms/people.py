@@ -18,8 +18,8 @@ from echoless.rooms.script import ScriptError
 from echoless.rooms.talkers import trim
 
 SHORT = ("stop", "no")
-"""Words that stop the agent by themselves. Other single words (go, off, none) are taken for nods: it goes on."""
-NODS = ("right", "yes", "on")
+"""Recorded words that stop the agent by themselves. Other single words (go, off, none) are taken for nods."""
+NODS = ("right", "yes")
 JUDGES = ("librispeech_test_other", "cmu_arctic", "ljspeech", "picovoice_barista", "aishell1")
 """Folders whose people talk in the suite. Nothing is trained on them (`librispeech_train_clean` is for that)."""
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ import typer
 from echoless.frames import BLOCK_SECONDS
 from echoless.meter import LiveMeter, Meter
 from echoless.rooms import measures, scorer
-from echoless.rooms.cast import draw_voice, open_mind
+from echoless.rooms.cast import chosen, draw_voice, open_mind
 from echoless.rooms.line import RoomLine
 from echoless.rooms.scorer import Scores
 from echoless.rooms.script import Script, load
@@ -73,6 +73,7 @@ def rehearse(script: Script, out: Path, plan: Plan | None = None, progress: Prog
     run = {
         "script": script.model_dump(mode="json"),
         "seed": plan.seed,
+        "voice": asdict(chosen(script, plan.seed, plan.tts_model)),
         "plan": {
             "pace": plan.pace,
             "cost": plan.cost,

@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from echoless.rooms import report
-from echoless.rooms.cases import LEVELS, SECONDS, Case, Suite
+from echoless.rooms.cases import SECONDS, Case, Suite
 from echoless.rooms.measures import failed, pool
 from echoless.rooms.people import People
 from echoless.rooms.rehearse import Cost, Pace, Plan, rehearse
@@ -115,7 +115,7 @@ def rehearsals(
     guard: Annotated[str, typer.Option(help="own, or for comparison: aec3, none.")] = "own",
     without: Annotated[str, typer.Option(help=f"Layers to switch off: {', '.join(LAYERS)}.")] = "",
     keep: Annotated[str, typer.Option(help="Sounds to keep: bad (of calls that missed a goal), all, none.")] = "bad",
-    family: Annotated[str, typer.Option(help="Only this family of cases.")] = "",
+    family: Annotated[str, typer.Option(help="Only these families of cases, e.g. short,nods.")] = "",
 ) -> None:
     """Rehearse COUNT calls and write the report."""
     plan = Plan(0, pace, cost, guard=guard, without=tuple(filter(None, without.split(","))))
@@ -154,10 +154,7 @@ def report_(
 
 
 def _cases(out: Path, seed: int, count: int, family: str = "") -> list[Case]:
-    suite = Suite(People(), out, seed)
-    if family:
-        return [suite.case(n, family, LEVELS[n % len(LEVELS)]) for n in range(count)]
-    return list(suite.cases(count))
+    return list(Suite(People(), out, seed).cases(count, [name for name in family.split(",") if name]))
 
 
 def _rehearse(out: Path, cases: Sequence[Case], plan: Plan, workers: int, keep: str, name: str = "rehearsing") -> None:
