@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from echoless.workshop.voice.dataset import About, DataSet, Line
 from echoless.workshop.voice.errors import WorkshopError
 from echoless.workshop.voice.quality import measure
 from echoless.workshop.voice.studio import CONSENT, Studio, read_prompts, record, save
+from echoless.workshop.voiceprint.sound import read
 
 PROMPTS = ["The ferry leaves at half past seven.", "Bring your coat, please.", "Nine oranges and a jar of honey."]
 
@@ -230,6 +232,55 @@ def test_a_missing_recording_is_reported(tmp_path: Path) -> None:
     assert "not a file" in checking.check(data, None).again[0].faults[0]
 
 
+def test_recordings_that_are_all_missing_are_one_clear_line(tmp_path: Path) -> None:
+    data = dataset(tmp_path, PROMPTS)
+    for line in data.lines:
+        data.wav(line).unlink()
+    with pytest.raises(WorkshopError, match=r"none of the recordings .* not a file"):
+        checking.check(data, None)
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_a_recording_that_was_cut_off_is_reported(tmp_path: Path) -> None:
+    data = dataset(tmp_path, LONG)
+    cut_off(data.wav(data.lines[1]))
+    assert "cut off: 50%" in checking.check(data, None).again[0].faults[0]
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "FLOAT"])
+def test_any_ordinary_wav_is_read(tmp_path: Path, subtype: str) -> None:
+    sound = speak(PROMPTS[0])
+    soundfile.write(tmp_path / "a.wav", np.stack([sound, sound], 1), RATE, subtype=subtype)
+    assert np.abs(read(tmp_path / "a.wav") - sound).max() < 0.01
+
+
+def test_what_cannot_be_trained_on_is_said_before_torch_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(heavy, "elsewhere", lambda arguments: pytest.fail("torch was asked for"))
+
+    def refused(folder: str) -> str:
+        assert main(["voice", "train", str(tmp_path / folder), "--out", str(tmp_path / "run")]) == 1
+        complaint = capsys.readouterr().err
+        assert complaint.count("\n") == 1
+        return complaint
+
+    DataSet.create(tmp_path / "empty", About("en"))
+    assert "has 0 recordings" in refused("empty")
+    dataset(tmp_path / "silent", PROMPTS * 3, [quiet(1)] * 9)
+    assert "nobody speaks" in refused("silent")
+    data = dataset(tmp_path / "cut", PROMPTS * 3)
+    cut_off(data.wav(data.lines[5]))
+    assert "cut off" in refused("cut")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10**8))
+    dataset(tmp_path / "good", PROMPTS * 3)
+    assert "0.1 GB of disk are free" in refused("good")
+
+
 # --- commands ---
 
 
@@ -251,7 +302,7 @@ def test_a_data_set_is_synthesised_and_a_voice_says_something(
 def test_without_torch_the_way_to_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset(tmp_path / "d", PROMPTS)
+    dataset(tmp_path / "d", PROMPTS * 3)
     monkeypatch.setenv(heavy.PLACE, str(tmp_path))
     monkeypatch.setattr(heavy, "ready", lambda: False)
     assert main(["voice", "train", str(tmp_path / "d")]) == 1

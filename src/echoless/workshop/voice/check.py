@@ -83,6 +83,8 @@ def check(data: DataSet, recogniser: Recogniser | None, tell: Tell = lambda what
         rows.append(row)
         voices.append(voice)
     speech = sum(row.quality.speech for row in rows if row.quality)
+    if not any(row.quality for row in rows):
+        raise WorkshopError(f"none of the recordings of {data.folder} can be read: {rows[0].faults[0]}")
     if speech < 1.0:
         raise WorkshopError(f"{data.folder}: nobody speaks in any of the recordings; was the microphone on?")
     if speech < LEAST:

@@ -190,10 +190,12 @@ def train(
     seed: Annotated[int, Option(min=0)] = 1,
 ) -> None:
     """Train with Piper's own trainer; the same command again goes on. On CUDA where there is one."""
+    from echoless.workshop.voice.ready import ready
+
     if quality not in SHAPES:
         raise typer.BadParameter(f"--quality is {', '.join(SHAPES)}, not {quality!r}")
     run = out or Path("out") / "voice" / f"{data.resolve().name}-{quality}"
-    DataSet.open(data)
+    ready(DataSet.open(data), run, quality)
     given: list[object] = ["--quality", quality, "--out", run, "--steps", steps, "--batch", batch, "--every", every]
     if start:
         given += ["--from", start]

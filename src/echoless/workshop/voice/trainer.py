@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import logging
-import shutil
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,12 +23,12 @@ from lightning.pytorch.callbacks import Callback
 from echoless.workshop.voice.dataset import DataSet
 from echoless.workshop.voice.errors import WorkshopError
 from echoless.workshop.voice.mends import supply_alignment, supply_voice_activity
+from echoless.workshop.voice.ready import ready
 from echoless.workshop.voice.shapes import ESPEAK, SHAPES
 
 LOSSES = ("train_mel", "train_kl", "train_dur", "train_fm", "train_gen", "train_disc")
 SAMPLES = 2
 """Sentences that are kept out of training and spoken as it goes."""
-LEAST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def train(plan: Plan, run: Path, warm: Path | None = None) -> None:
     """
     data = DataSet.open(Path(plan.data))
     shape = SHAPES[plan.quality]
-    _check(data, run, shape.gigabytes)
+    ready(data, run, plan.quality)
     supply_alignment()
     supply_voice_activity()
     from piper.train.vits.dataset import VitsDataModule
@@ -197,18 +196,6 @@ def _warm(model: Any, path: Path) -> None:
         )
     model.load_state_dict(fits, strict=False)
     print(f"took over {len(fits)} of {len(ours)} weights from {path}", flush=True)
-
-
-def _check(data: DataSet, run: Path, gigabytes: float) -> None:
-    there = [line for line in data.lines if data.wav(line).is_file()]
-    if len(there) < LEAST:
-        raise WorkshopError(
-            f"{data.folder} has {len(there)} recordings: at least {LEAST} are needed, hundreds are better"
-        )
-    here = next(each for each in (run, *run.absolute().parents) if each.exists())
-    free = shutil.disk_usage(here).free / 1e9
-    if free < 2.5 * gigabytes:
-        raise WorkshopError(f"{run}: {free:.1f} GB of disk are free, {2.5 * gigabytes:.1f} are needed for checkpoints")
 
 
 def _quiet() -> None:
