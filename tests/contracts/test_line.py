@@ -6,6 +6,7 @@ import asyncio
 import ctypes.util
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,13 @@ from echoless.lines.door import Line, LineError, LineTraits
 from echoless.lines.fake import ScriptedLine
 from echoless.lines.files import FileLine
 from echoless.lines.soundcard import SoundCardLine
+from echoless.lines.webrtc import WebLine
 from echoless.rooms.line import RoomLine
 from echoless.rooms.script import Script
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lines"))
 import virtual_card
+from tests.serve.pages import Page, Tape, until
 
 
 def noise(seconds: float, rate: int) -> np.ndarray:
@@ -53,24 +56,40 @@ def room(tmp_path: Path, rate: int) -> Line:
     return RoomLine(Script.model_validate({"seconds": 8, "rate": rate, "room": {"rt60": 0.2, "noise_db": -70}}))
 
 
+@asynccontextmanager
+async def a_page(line: WebLine) -> AsyncIterator[None]:
+    """A page that is connected and sends its microphone."""
+    page = Page(Tape(noise(1.0, 48_000)))
+    await page.take(await line.answer(await page.offer()))
+    await until(lambda: line.latency > 0)
+    line.begin()
+    yield
+    await page.aclose()
+
+
 PLAIN = ["scripted-16", "scripted-48", "files-16", "files-48", "room-16", "room-48"]
-KINDS = [*PLAIN, pytest.param("soundcard-48", marks=pytest.mark.slow)]
+KINDS = [*PLAIN, *(pytest.param(each, marks=pytest.mark.slow) for each in ("soundcard-48", "web-48"))]
 
 
 @pytest.fixture(params=KINDS)
 async def line(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Line]:
     kind, rate = request.param.split("-")
-    if kind == "soundcard":
-        request.getfixturevalue("virtual")
-        made: Line = SoundCardLine(rate=int(rate) * 1000)
-    else:
-        made = {"scripted": scripted, "files": files, "room": room}[kind](tmp_path, int(rate) * 1000)
-    await made.open()
-    if kind == "soundcard" and "reference" in request.node.name:  # PulseAudio's time stamps mean nothing at first
-        for _ in range(75):
-            await made.exchange(silence(made))
-    yield made
-    await made.aclose()
+    async with AsyncExitStack() as stack:
+        if kind == "soundcard":
+            request.getfixturevalue("virtual")
+            made: Line = SoundCardLine(rate=int(rate) * 1000)
+        elif kind == "web":
+            made = WebLine(patience=20)
+        else:
+            made = {"scripted": scripted, "files": files, "room": room}[kind](tmp_path, int(rate) * 1000)
+        await made.open()
+        stack.push_async_callback(made.aclose)
+        if isinstance(made, WebLine):
+            await stack.enter_async_context(a_page(made))
+        if kind in ("soundcard", "web") and "reference" in request.node.name:  # time stamps mean little at first
+            for _ in range(75):
+                await made.exchange(silence(made))
+        yield made
 
 
 def silence(line: Line) -> np.ndarray:

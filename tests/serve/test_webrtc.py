@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
+from aiortc.rtp import RtpPacket
 
 from echoless.frames import BLOCK
 from echoless.lines.door import Line, LineError
-from echoless.lines.webpeer import LONGEST_OFFER, checked_offer
+from echoless.lines.rings import Mark
+from echoless.lines.webclock import ArrivalLine
+from echoless.lines.webpeer import LONGEST_OFFER, Mouth, Straight, checked_offer
 from echoless.lines.webrtc import Pace, WebLine
 from tests.serve.pages import RATE, Page, Tape, until
 
@@ -244,3 +247,47 @@ def test_we_send_only_where_it_is_allowed(address: str, local: bool, kept: bool)
     checked = checked_offer(offer, local)
     assert (address in checked) is kept
     assert "end-of-candidates" not in checked
+
+
+def packet(number: int) -> RtpPacket:
+    made = RtpPacket(sequence_number=number % 65_536, timestamp=number * 960)
+    made._data = bytes([number % 256])
+    return made
+
+
+def test_packets_pass_at_once_a_lost_one_holds_nothing_up_and_an_overtaken_one_is_left_out() -> None:
+    buffer = Straight()
+    passed = []
+    for number in (65_533, 65_534, 65_536, 65_535, 65_539):
+        _, frame = buffer.add(packet(number))
+        passed.append(frame and frame.timestamp // 960)
+    assert passed == [65_533, 65_534, 65_536, None, 65_539]
+
+
+async def test_what_a_stall_left_unsent_is_silence_and_its_time_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 100.0
+    monkeypatch.setattr("echoless.lines.webpeer.time.monotonic", lambda: clock)
+    line = WebLine()
+    mouth = Mouth(line._pull)
+    line._playback.push(np.ones(768, np.float32), 0)
+    stamps = [(await mouth.recv()).pts]
+    clock = 100.06  # two packets late: they go out at once
+    stamps += [(await mouth.recv()).pts for _ in range(2)]
+    written = line._playback.history.written
+    clock = 101.0
+    stamps.append((await mouth.recv()).pts)
+    assert stamps == [0, 960, 1920, 50 * 960]
+    assert line._playback.history.written - written == 48 * 960
+    assert not line._playback.history.read(written, 47 * 960).any()
+
+
+def test_arrival_times_are_judged_by_the_earliest() -> None:
+    line = ArrivalLine(RATE)
+    rng = np.random.default_rng(2)
+    for k in range(500):
+        line.observe(Mark(k * 960, 7.0 + k * 0.02 + float(rng.exponential(0.05))))
+    assert line.time_at(0) == pytest.approx(7.0, abs=0.002)
+    assert line.drift == 0.0
+    for k in range(500, 1100):  # the way has become 0.1 s longer: believed once ten seconds say so
+        line.observe(Mark(k * 960, 7.1 + k * 0.02 + float(rng.exponential(0.05))))
+    assert line.time_at(0) == pytest.approx(7.1, abs=0.002)

@@ -54,6 +54,8 @@ LATEST_ECHO = 1.0
 class Guard(Protocol):
     """Echo canceller and judge of near-end speech (`ears.guard.EchoGuard`)."""
 
+    cancels_echo: bool
+
     def hear(self, microphone: Samples, reference: Samples) -> Heard: ...
 
 

@@ -75,7 +75,7 @@ class Evidence:
     """Turns each block's signals into the features named in `NAMES`."""
 
     def __init__(self, cancels_echo: bool) -> None:
-        self._own = float(not cancels_echo)
+        self.cancels_echo = cancels_echo
         self._filters = _filters()
         self._window = np.hanning(FFT).astype(np.float32)
         self._past = np.zeros((4, FFT), np.float32)
@@ -159,7 +159,7 @@ class Evidence:
             min(max(gone - total, -10), 40) / 10,
             np.exp(-self._cut / 15),
             min(abs(slide), 3.0),
-            self._own,
+            float(not self.cancels_echo),
         )
         bands = np.concatenate((residual - self._floor, over_left, over_echo, residual - linear))
         return np.concatenate(

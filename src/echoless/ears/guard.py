@@ -53,11 +53,10 @@ class EchoGuard:
     """Delay and drift trackers, a linear canceller, and the judge of near-end speech.
 
     With `cancels_echo` the far end has an echo canceller of its own (a browser): the judge knows that what comes
-    through is what that one left over.
+    through is what that one left over. It may be set at any time: callers come and go.
     """
 
     def __init__(self, cancels_echo: bool = False) -> None:
-        self.cancels_echo = cancels_echo
         self.canceller = Canceller()
         self.tracker = DelayTracker()
         self.drift = DriftLoop()
@@ -79,6 +78,15 @@ class EchoGuard:
         self._before = self._after = 0.0
         self._worse = 0
         self._mode: Mode = "guarded"
+
+    @property
+    def cancels_echo(self) -> bool:
+        """Whether the far end has a canceller of its own."""
+        return self.weigh.cancels_echo
+
+    @cancels_echo.setter
+    def cancels_echo(self, does: bool) -> None:
+        self.weigh.cancels_echo = does
 
     def hear(self, microphone: Samples, reference: Samples) -> Heard:
         """Take one block of each, float32 (256,) at 16 kHz: what was heard and what was played meanwhile."""

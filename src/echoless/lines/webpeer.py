@@ -17,7 +17,9 @@ from typing import Any
 import av
 import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtp import RtpPacket
 
 from echoless.frames import Samples
 from echoless.lines.door import LineError
@@ -29,17 +31,23 @@ FRAME = RATE // 50
 LONGEST_OFFER = 32_768
 """Characters; a browser's offer of one audio section has 2-5 thousand."""
 MOST_CANDIDATES = 24
+_STALL = 0.1
+"""Seconds of what could not be sent in time that are sent late."""
 _SECTION = "m="
 _TIME_BASE = fractions.Fraction(1, RATE)
 
 Pull = Callable[[int, float], Samples]
-"""(samples, time.monotonic()) → float32 of that many samples: what is sent now."""
+"""(samples, when they are due on time.monotonic()) → float32 of that many samples: what is sent then."""
 Put = Callable[[Samples, int, float], None]
 """(float32 samples at 48 kHz, position of the first on the sender's clock, time of arrival): what came in."""
 
 
 class Mouth(MediaStreamTrack):
-    """What the page hears, 20 ms at a time on a wall clock. After a stall it goes on, it does not catch up."""
+    """What the page hears, 20 ms at a time on a schedule: what is sent and when stays in step, to the sample.
+
+    After a stall of up to 0.1 s the missed packets go out at once. After a longer one they are left out, and the
+    time stamps say so.
+    """
 
     kind = "audio"
 
@@ -52,18 +60,44 @@ class Mouth(MediaStreamTrack):
     async def recv(self) -> av.AudioFrame:
         if self.readyState != "live":
             raise MediaStreamError
-        now = time.monotonic()
-        if self._due is None or now - self._due > 0.1:
-            self._due = now
-        if self._due > now:
-            await asyncio.sleep(self._due - now)
-        self._due += FRAME / RATE
-        samples = self._pull(FRAME, time.monotonic())
+        due = self._next_due(time.monotonic())
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        samples = self._pull(FRAME, due)
         pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(pcm[None, :], format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, self._sent, _TIME_BASE
         self._sent += FRAME
+        self._due = due + FRAME / RATE
         return frame
+
+    def _next_due(self, now: float) -> float:
+        due = now if self._due is None else self._due
+        if now - due <= _STALL:
+            return due
+        missed = int((now - due) * RATE) // FRAME
+        self._sent += missed * FRAME
+        return due + missed * FRAME / RATE
+
+
+class Straight:
+    """Hands packets on as they come, in place of aiortc's jitter buffer; one that was overtaken is left out.
+
+    aiortc's holds each packet until the next has come, and after a lost one it waits for 16 packets (320 ms) and
+    stays that late for the rest of the call. Gaps are filled by whoever reads the time stamps.
+    """
+
+    capacity = 16
+
+    def __init__(self) -> None:
+        self._newest: int | None = None
+
+    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+        """As aiortc's: (whether a key frame is wanted, what can be decoded now)."""
+        ahead = 1 if self._newest is None else (packet.sequence_number - self._newest) % 65_536
+        if not 0 < ahead < 32_768:
+            return False, None
+        self._newest = packet.sequence_number
+        return False, JitterFrame(packet._data, packet.timestamp)  # type: ignore[attr-defined]
 
 
 class Peer:
@@ -110,10 +144,8 @@ class Peer:
 
     def _bind(self, transceiver: Any) -> None:
         """Have the media sockets opened on `addresses` alone, and packets handed on as they come."""
-        # aiortc has no setting for either. Its ICE leaves loopback out, and its receiver holds four packets (80 ms)
-        # back, which buys nothing: a missing packet holds it up with or without them.
-        with contextlib.suppress(AttributeError):
-            transceiver.receiver._RTCRtpReceiver__jitter_buffer._prefetch = 0
+        # aiortc has no setting for either, and its ICE leaves loopback out.
+        transceiver.receiver._RTCRtpReceiver__jitter_buffer = Straight()
         if self._addresses is None:
             return
         ice = transceiver.receiver.transport.transport.iceGatherer._connection

@@ -24,6 +24,7 @@ from echoless.lines.align import ReferenceReader
 from echoless.lines.door import LineError, LineTraits, checked
 from echoless.lines.resample import to_ears
 from echoless.lines.rings import Capture, Playback
+from echoless.lines.webclock import ArrivalLine
 from echoless.lines.webpeer import FRAME, Peer
 from echoless.lines.webpeer import RATE as WEB_RATE
 
@@ -57,7 +58,7 @@ class WebLine:
 
     `addresses`: where media may flow (loopback as a rule; None: every address of this machine). `patience`: seconds
     without a page after which the far end is gone for good. `on_hush` is told, in seconds, for how long the page is to
-    mute what it has buffered: the agent was cut off.
+    mute what it has buffered: the agent was cut off. `cancels_echo` is what the page says of its microphone.
     """
 
     def __init__(
@@ -67,13 +68,15 @@ class WebLine:
         patience: float = 300.0,
         on_hush: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        self._base = LineTraits("web page", rate=WEB_RATE, cancels_echo=True)
+        self._base = LineTraits("web page", rate=WEB_RATE)
+        self.cancels_echo = True
         self._addresses, self._patience = addresses, patience
         self.on_hush = on_hush
         self._playback = Playback(WEB_RATE, self._base.block, round(QUEUE * WEB_RATE))
         self._peer: Peer | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._came = asyncio.Event()
+        self._sent = asyncio.Event()
         self._closed = True
         self._begun = False
         self._way = USUAL_WAY
@@ -85,15 +88,21 @@ class WebLine:
 
     def _fresh_microphone(self) -> None:
         self._capture = Capture(WEB_RATE)
-        self._reader = ReferenceReader(WEB_RATE)
+        self._playback.mark = None
+        self._pulled_until: float | None = None
+        self._fresh_alignment()
         self._filters = to_ears(WEB_RATE), to_ears(WEB_RATE)  # alike: their latency is the same
         self._expected: int | None = None
+
+    def _fresh_alignment(self) -> None:
+        self._reader = ReferenceReader(WEB_RATE)
+        self._reader.heard = ArrivalLine(WEB_RATE)
 
     # --- for whoever holds the page's socket ----------------------------------------------------------------
 
     @property
     def traits(self) -> LineTraits:
-        return replace(self._base, latency=self.latency)
+        return replace(self._base, cancels_echo=self.cancels_echo, latency=self.latency)
 
     @property
     def latency(self) -> float:
@@ -166,13 +175,23 @@ class WebLine:
         played = self._played_to_ears(out)
         if self._capture.ready < self._base.block:
             return self._block(np.zeros_like(played), played, 0)
+        await self._until_sent()
         start, heard, lost = self._capture.take(self._base.block)
-        if self._capture.mark is not None:
-            self._reader.heard.observe(self._capture.mark)
         if self._playback.mark is not None:
             self._reader.played.observe(self._playback.mark)
         reference = self._reader.read(self._playback.history, start, self._base.block)
         return self._block(self._filters[0](heard), self._filters[1](reference), -(-lost * RATE // WEB_RATE))
+
+    async def _until_sent(self) -> None:
+        """Where this process was held up, the page's microphone is read before what it heard has been noted as sent."""
+        before = self._reader.position
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2 * FRAME / WEB_RATE):
+                while before is not None and self._sounding:
+                    if before + self._base.block + 8 < self._playback.history.written:
+                        break
+                    self._sent.clear()
+                    await self._sent.wait()
 
     def _block(self, microphone: Samples, reference: Samples, lost: int) -> Block:
         block = Block(self._index, microphone, reference, lost)
@@ -220,10 +239,15 @@ class WebLine:
     def _sounding(self) -> bool:
         return self._peer is not None and self._peer.connected
 
-    def _pull(self, count: int, now: float) -> Samples:
-        samples = self._playback.pull(count, now + _WAY_OUT)
+    def _pull(self, count: int, due: float) -> Samples:
+        if self._pulled_until is not None and due > self._pulled_until:  # what could not be sent in time
+            missed = round((due - self._pulled_until) * WEB_RATE)
+            self._playback.history.write(np.zeros(min(missed, self._playback.history.size), np.float32))
+        self._pulled_until = due + count / WEB_RATE
+        samples = self._playback.pull(count, due + _WAY_OUT)
         if samples.any():
-            self._sounded_at = now
+            self._sounded_at = due
+        self._sent.set()
         return samples
 
     def _put(self, samples: Samples, position: int, now: float) -> None:
@@ -233,9 +257,13 @@ class WebLine:
         if 0 < gap <= _GAP * WEB_RATE:
             samples = np.concatenate((np.zeros(gap, np.float32), samples))
             begun -= gap / WEB_RATE
+        elif gap > 0:
+            self._fresh_alignment()
         if now - self._heard_at > _GAP:
             self._capture.taken = self._capture.ring.written
         self._capture.put(samples, begun, False)
+        if self._capture.mark is not None:
+            self._reader.heard.observe(self._capture.mark)
         self._heard_at = self._alive_at = now
         self._came.set()
 

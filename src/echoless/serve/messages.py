@@ -26,9 +26,10 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Connect the sound (SDP)."""
+    """Connect the sound (SDP). `cancels_echo`: whether the microphone comes through a canceller at the far end."""
 
     sdp: str
+    cancels_echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def parse(raw: str) -> Message:
             session = data.get("session")
             return Hello(None if session is None else _text(data, "session", 128))
         case "offer":
-            return Offer(_text(data, "sdp", LONGEST))
+            return Offer(_text(data, "sdp", LONGEST), data.get("cancels_echo") is True)
         case "type":
             return Typed(_text(data, "text", LONGEST_TEXT))
         case "stop":

@@ -141,8 +141,8 @@ class Session:
         """What the page asks for."""
         self.line.alive()
         match message:
-            case m.Offer(sdp):
-                await self._connect(sdp)
+            case m.Offer():
+                await self._connect(message)
             case m.Typed(text):
                 await self.ready.wait()
                 if self.call:
@@ -162,15 +162,17 @@ class Session:
             case m.End():
                 self.close()
 
-    async def _connect(self, sdp: str) -> None:
+    async def _connect(self, offer: m.Offer) -> None:
         await self.ready.wait()
         if self.call is None:
             return
         try:
-            answer = await self.line.answer(sdp)
+            answer = await self.line.answer(offer.sdp)
         except LineError as error:
             self._tell({"type": "refused", "text": str(error)})
             return
+        self.line.cancels_echo = offer.cancels_echo
+        self.call.ears.guard.cancels_echo = offer.cancels_echo
         self.line.begin()
         self._tell({"type": "answer", "sdp": answer})
 
