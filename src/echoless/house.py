@@ -15,6 +15,7 @@ from typing import Any
 from echoless.catalogue import pulled
 from echoless.ears import enrolled
 from echoless.ears.choose import open_recogniser
+from echoless.ears.door import Recogniser
 from echoless.ears.ears import Ears
 from echoless.ears.guard import EchoGuard
 from echoless.ears.turn_end import open_turn_end
@@ -106,13 +107,20 @@ def open_line(settings: Settings, on_trouble: Callable[[str], None]) -> Line:
     return SoundCardLine(*settings.devices, on_trouble=on_trouble)
 
 
-def open_ears(settings: Settings, meter: Meter, line: Line, on_recognising: Callable[[], None] | None = None) -> Ears:
-    """Everything between microphone and floor, warmed up. Raises RecogniserError."""
+def open_ears(
+    settings: Settings,
+    meter: Meter,
+    line: Line,
+    on_recognising: Callable[[], None] | None = None,
+    recogniser: Recogniser | None = None,
+) -> Ears:
+    """Everything between microphone and floor, warmed up. `recogniser`: one that is open already. Raises
+    RecogniserError."""
     import numpy as np
 
     spoken = None if settings.language == "auto" else settings.language
     reopen = partial(open_recogniser, settings.recogniser, spoken, settings.recogniser_model or "")
-    recogniser = reopen()
+    recogniser = recogniser or reopen()
     turn_end = open_turn_end()
     noise = np.random.default_rng(0).normal(0, 0.01, RATE).astype(np.float32)
     recogniser.transcribe(noise, spoken)

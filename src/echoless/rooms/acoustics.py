@@ -24,6 +24,8 @@ SLIP = int(0.02 * RATE)
 """Once drift has walked this many samples, the device's buffer gives way and slips back."""
 _FADE = int(0.2 * RATE) // BLOCK
 _HISTORY = 1 << 17
+_AT_ONCE = 64
+"""Blocks of noise made at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class Convolver:
         self._line = np.zeros((5 * self._parts, BLOCK + 1), np.complex64)
         self._top = 4 * self._parts
         self._old = np.zeros(BLOCK, np.float32)
+        self._silent = 2 * self._parts
+        """Blocks of silence in a row that came in; after so many as the filter has parts, silence comes out."""
 
     def _spectra(self, response: Samples) -> NDArray[np.complex64]:
         padded = np.zeros(self._parts * BLOCK, np.float32)
@@ -145,16 +149,28 @@ class Convolver:
             self._line[4 * self._parts :] = self._line[: self._parts]
             self._top = 4 * self._parts
         self._top -= 1
-        self._line[self._top] = np.fft.rfft(np.concatenate([self._old, x]))
+        self._silent = 0 if x.any() else self._silent + 1
+        if self._silent > 1:  # nothing in this block or the one before
+            self._line[self._top] = 0
+        else:
+            self._line[self._top] = np.fft.rfft(np.concatenate([self._old, x]))
         self._old = x
+        if self._silent > self._parts + 1:
+            self._advance()
+            return np.zeros(BLOCK, np.float32)
         y = self._filtered(self._now)
         if self._next is not None:
             share = (self._span - self._left + np.arange(1, BLOCK + 1) / BLOCK) / self._span
             y = y * (1 - share) + self._filtered(self._next) * share
+        self._advance()
+        return y.astype(np.float32)
+
+    def _advance(self) -> None:
+        """One more block of a change of responses."""
+        if self._next is not None:
             self._left -= 1
             if self._left == 0:
                 self._now, self._next = self._next, None
-        return y.astype(np.float32)
 
     def _filtered(self, spectra: NDArray[np.complex64]) -> NDArray:
         return np.fft.irfft(np.einsum("ij,ij->j", self._line[self._top : self._top + self._parts], spectra))[BLOCK:]
@@ -313,6 +329,7 @@ class Noise:
         self._b = np.array([0.049922035, -0.095993537, 0.050612699, -0.004408786])
         self._a = np.array([1, -2.494956002, 2.017265875, -0.522189400])
         self._state = np.zeros(3)
+        self._made, self._next = np.zeros((0, BLOCK), np.float32), 0
         self._pink_gain = 1.0 / float(
             np.std(lfilter(self._b, self._a, np.random.default_rng(0).standard_normal(1 << 16)))
         )
@@ -322,8 +339,15 @@ class Noise:
             at = (self._at + np.arange(BLOCK)) % len(self._loop)
             self._at = int(at[-1] + 1)
             return self._loop[at]
-        x = self._rng.standard_normal(BLOCK)
+        if self._next == len(self._made):
+            self._made, self._next = self._more(), 0
+        self._next += 1
+        return self._made[self._next - 1]
+
+    def _more(self) -> Samples:
+        """A second of it: float32 (blocks, 256)."""
+        x = self._rng.standard_normal(_AT_ONCE * BLOCK)
         if self._pink:
             x, self._state = lfilter(self._b, self._a, x, zi=self._state)
             x = x * self._pink_gain
-        return (x * self._level).astype(np.float32)
+        return (x * self._level).astype(np.float32).reshape(_AT_ONCE, BLOCK)

@@ -10,12 +10,14 @@ from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from echoless.frames import BLOCK_SECONDS
+from echoless.ears.door import Recogniser, RecogniserTraits
+from echoless.frames import BLOCK_SECONDS, Samples, Transcript
 from echoless.meter import LiveMeter, Meter
 from echoless.rooms import measures, scorer
 from echoless.rooms.cast import chosen, draw_voice, open_mind
@@ -106,7 +108,7 @@ async def _hold(script: Script, line: RoomLine, out: Path, plan: Plan) -> dict[s
         _hurry(False)
         mind = await open_mind(plan.mind, script, plan.seed, settings, meter, stack)
         with ExitStack() as blocking:
-            ears = house.open_ears(settings, meter, line)
+            ears = house.open_ears(settings, meter, line, recogniser=kept_recogniser(settings.language))
             blocking.callback(ears.close)
             vary(ears, plan.guard, plan.without)
             troubles: list[tuple[str, str, str]] = []
@@ -119,6 +121,31 @@ async def _hold(script: Script, line: RoomLine, out: Path, plan: Plan) -> dict[s
             finally:
                 _hurry(False)
         return {part: list(times) for part, times in meter.spent.items()}
+
+
+class _Kept:
+    """A recogniser that the next call may use, too: opening one takes longer than a minute's call spends on words."""
+
+    def __init__(self, engine: Recogniser) -> None:
+        self._engine = engine
+
+    @property
+    def traits(self) -> RecogniserTraits:
+        return self._engine.traits
+
+    def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
+        return self._engine.transcribe(speech, language)
+
+    def close(self) -> None:
+        """Stays open for as long as the process lives."""
+
+
+@lru_cache(maxsize=2)
+def kept_recogniser(language: str) -> Recogniser:
+    """The default recogniser, opened once a process. It keeps nothing from one piece of sound to the next."""
+    from echoless.ears.choose import open_recogniser
+
+    return _Kept(open_recogniser("moonshine", None if language == "auto" else language))
 
 
 def _hurry(hurried: bool) -> None:

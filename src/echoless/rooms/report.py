@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +49,6 @@ def plain_words(text: str) -> list[str]:
     return re.sub(r"[^\w' ]+", " ", text.lower().replace("’", "'")).split()
 
 
-@lru_cache(maxsize=1)
-def _recogniser() -> Any:
-    from echoless.ears.choose import open_recogniser
-
-    return open_recogniser("moonshine", "en", "")
-
-
 def add_claims(folder: Path, script: Script, seed: int) -> None:
     """Write claims.json: what only the agent's own record can tell. No score comes from it.
 
@@ -85,6 +77,7 @@ def _claimed_ducks(scores: dict[str, Any], events: Iterable[dict[str, Any]]) -> 
 
 def _words(scores: dict[str, Any], events: Sequence[dict[str, Any]], script: Script, seed: int) -> list[dict[str, Any]]:
     from echoless.rooms.acoustics import places
+    from echoless.rooms.rehearse import kept_recogniser
     from echoless.rooms.talkers import prepare
 
     said = [event for event in events if event["event"] == "user.said"]
@@ -97,7 +90,7 @@ def _words(scores: dict[str, Any], events: Sequence[dict[str, Any]], script: Scr
         truth = plain_words(talker.text)
         heard = " ".join(event["text"] for event in said if one["begin"] < event["t"] < one["end"] + 3.0)
         alone: Samples = prepare(talker, one["number"], script, where, seed).wet
-        clean = _recogniser().transcribe(alone[: 30 * RATE], "en").text
+        clean = kept_recogniser("en").transcribe(alone[: 30 * RATE], "en").text
         errors, at_best = (Levenshtein.distance(truth, plain_words(text)) for text in (heard, clean))
         row = {key: one[key] for key in ("number", "kind", "over_agent")}
         out.append(row | {"words": len(truth), "errors": errors, "errors_without_echo": at_best, "heard": heard})
