@@ -1,14 +1,19 @@
 """The suite: its scripts are good, the same every time, and cover what they say; its report says what happened."""
 
+import io
 import json
+import tarfile
+from concurrent.futures import Future
 from dataclasses import asdict
 from functools import cache
 
 import numpy as np
 import pytest
+import soundfile
 
 from echoless.frames import BLOCK, RATE, Block
-from echoless.rooms import cast, report, throats
+from echoless.rooms import cast, collected, report, throats
+from echoless.rooms import suite as suite_module
 from echoless.rooms.acoustics import EchoPath
 from echoless.rooms.cases import FAMILIES, LEVELS, Suite
 from echoless.rooms.levels import active_level, speech_like
@@ -159,7 +164,7 @@ def test_report_counts_what_happened(tmp_path):
         finished_call(tmp_path / "own", f"{k}", LEVELS[k % 5], noticed=k != 4)
     finished_call(tmp_path / "own", "bad", 15, self_answers=2)
     finished_call(tmp_path / "other", "0", 0, noticed=False)
-    path = report.write({"own": tmp_path / "own", "other": tmp_path / "other"}, tmp_path / "out")
+    path = report.write({"own": [tmp_path / "own"], "other": [tmp_path / "other"]}, tmp_path / "out")
     text = (tmp_path / "out" / "report.md").read_text()
     assert path.endswith("report.md")
     assert "Self-answers: 2 in 0.15 h" in text
@@ -175,14 +180,74 @@ def test_report_counts_what_happened(tmp_path):
 
 def test_scores_survive_their_file(tmp_path):
     finished_call(tmp_path, "0", 0, self_answers=1)
-    (call,) = report.read(tmp_path)
+    (call,) = collected.read(tmp_path)
     assert pool([call.scores])["self_answers"].count == 1
-    assert report.badness(call)[0] == 1
+    assert collected.badness(call)[0] == 1
+
+
+def test_packed_runs_are_counted_together_with_others_and_each_call_once(tmp_path):
+    for folder, names in (("here", ("0", "1")), ("there", ("1", "2"))):
+        for name in names:
+            finished_call(tmp_path / folder, name, 0, self_answers=name == "2")
+    packed = tmp_path / "calls.jsonl.xz"
+    assert collected.pack(tmp_path / "there", packed) == 2
+    calls = collected.together([tmp_path / "here", packed])
+    assert sorted(call.folder.name for call in calls) == ["0", "1", "2"]
+    assert pool(call.scores for call in calls)["self_answers"].count == 1
+    assert report.word_errors(calls)[2] == 30
+    packed.write_bytes(b"no xz")
+    with pytest.raises(ValueError, match="no packed run"):
+        collected.read(packed)
+
+
+def test_the_sound_of_the_worst_calls_is_packed(tmp_path):
+    for k in range(7):
+        finished_call(tmp_path, str(k), 0, self_answers=k)
+        for track in ("mic", "speaker"):
+            soundfile.write(tmp_path / "calls" / str(k) / f"{track}.wav", cough(k), RATE, subtype="PCM_16")
+    names = collected.pack_sound(collected.read(tmp_path), tmp_path / "worst.tar")
+    assert names == ["6", "5", "4", "3", "2"]
+    with tarfile.open(tmp_path / "worst.tar") as tar:
+        flac = tar.extractfile("6/mic.flac")
+        assert flac is not None
+        heard, rate = soundfile.read(io.BytesIO(flac.read()), dtype="int16")
+    original, _ = soundfile.read(tmp_path / "calls" / "6" / "mic.wav", dtype="int16")
+    assert rate == RATE
+    assert np.array_equal(heard, original)
+
+
+def test_a_run_ends_in_its_budget_and_keeps_what_it_began(monkeypatch):
+    begun = []
+
+    class Now:
+        """A pool whose one worker takes 10 s of a made-up clock."""
+
+        def __init__(self, *args, **kwargs): ...
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *what): ...
+
+        def submit(self, work, job):
+            begun.append(job)
+            clock[0] += 10.0
+            future = Future()
+            future.set_result((job, []))
+            return future
+
+    clock = [0.0]
+    monkeypatch.setattr(suite_module, "ProcessPoolExecutor", Now)
+    monkeypatch.setattr(suite_module.time, "monotonic", lambda: clock[0])
+    ended = list(suite_module.run(range(100), 1, budget=100.0))
+    assert sorted(job for job, _ in ended) == begun
+    assert 4 <= len(begun) <= 10
+    assert clock[0] <= 100.0
 
 
 def test_nothing_rehearsed_is_one_line(tmp_path):
     with pytest.raises(ValueError, match="nothing was rehearsed"):
-        report.write({"own": tmp_path}, tmp_path / "out")
+        report.write({"own": [tmp_path]}, tmp_path / "out")
 
 
 def test_words_are_compared_plainly():

@@ -121,21 +121,22 @@ class Suite:
         self.made = write_made_up(folder / "made")
         self.throats = Throats(people, folder / "made" / "said")
 
-    def cases(self, count: int, families: Sequence[str] = ()) -> Iterator[Case]:
-        """Every second case is static; the others go through all other families; levels go round in both.
+    def cases(self, count: int, families: Sequence[str] = (), first: int = 0) -> Iterator[Case]:
+        """`count` cases from number `first` on. Every second case is static; the others go through all other families;
+        levels go round in both.
 
         With `families`, only those, in turn. Raises ScriptError for one that there is not.
         """
         for family in families:
             if family not in FAMILIES:
                 raise ScriptError(f"there is no family {family!r}; there is {', '.join(FAMILIES)}")
-        if families:
-            for n in range(count):
+        others = FAMILIES[1:]
+        for n in range(first, first + count):
+            if families:
                 yield self.case(n, families[n % len(families)], LEVELS[n // len(families) % len(LEVELS)])
-            return
-        for n in range(count):
-            family = "static" if n % 2 == 0 else FAMILIES[1 + n // 2 % (len(FAMILIES) - 1)]
-            yield self.case(n, family, LEVELS[(n // 2 + n // 2 // (len(FAMILIES) - 1)) % len(LEVELS)])
+            else:
+                family = "static" if n % 2 == 0 else others[n // 2 % len(others)]
+                yield self.case(n, family, LEVELS[(n // 2 + n // 2 // len(others)) % len(LEVELS)])
 
     def case(self, number: int, family: str, level: int) -> Case:
         draw = random.Random(f"{self.seed} {number}")

@@ -5,40 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
 from echoless.frames import RATE, Samples
+from echoless.rooms.collected import Call, badness, together
 from echoless.rooms.measures import Measure, failed, pool, rate
-from echoless.rooms.scorer import Scores
 from echoless.rooms.script import Script
 
 NOTICED = {-10: 0.99, 0: 0.99, 5: 0.98, 10: 0.97, 15: 0.93}
 """The goal for phrases of 1 s and more, by echo level."""
 MEDIA = ("television", "music")
 WORST = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a run."""
-
-    folder: Path
-    scores: Scores
-    words: list[dict[str, Any]]
-    claimed_ducks: float = 0.0
-    """Seconds for which, by its own record, the agent held its breath though nobody spoke."""
-
-    @property
-    def family(self) -> str:
-        return str(self.scores.tags.get("family", "?"))
-
-    @property
-    def level(self) -> float:
-        return float(self.scores.tags.get("echo_db", 0))
 
 
 # --- words ----------------------------------------------------------------------------------------------------
@@ -109,18 +90,6 @@ def word_errors(calls: Iterable[Call]) -> tuple[float | None, float | None, int]
 # --- tables -----------------------------------------------------------------------------------------------------
 
 
-def read(folder: Path) -> list[Call]:
-    """All calls of a run that are done."""
-    from echoless.rooms.suite import load_scores
-
-    calls = []
-    for path, scores in load_scores(folder):
-        file = path / "claims.json"
-        claims = json.loads(file.read_text()) if file.is_file() else {"words": [], "false_ducks": []}
-        calls.append(Call(path, scores, claims["words"], sum(length for _, length in claims["false_ducks"])))
-    return calls
-
-
 def _figure(m: Measure) -> str:
     if m.value is None:
         return "-"
@@ -186,12 +155,6 @@ def _by_family(calls: Sequence[Call]) -> str:
     return _table(["family", "self-answers", "self-interruptions", "false ducks", "noticed", "answered"], rows)
 
 
-def badness(call: Call) -> tuple[int, int, int]:
-    """For finding the worst calls: self-answers first, then self-interruptions, then what else was missed."""
-    answers = sum(b["kind"] in ("self_answer", "unprompted") for b in call.scores.bursts)
-    return answers, len(call.scores.self_interruptions), len(failed(pool([call.scores])))
-
-
 def _worst(calls: Sequence[Call]) -> tuple[str, list[Call]]:
     bad = sorted((c for c in calls if any(badness(c))), key=badness, reverse=True)
     rows = [[c.folder.name, *(str(n) for n in badness(c)), ", ".join(failed(pool([c.scores])))] for c in bad[:15]]
@@ -201,12 +164,15 @@ def _worst(calls: Sequence[Call]) -> tuple[str, list[Call]]:
 # --- the whole ----------------------------------------------------------------------------------------------------
 
 
-def write(folders: Mapping[str, Path], out: Path) -> str:
-    """Write report.md, report.json and the pictures into `out`; the path of report.md. Raises ValueError."""
-    runs = {name: read(folder) for name, folder in folders.items()}
+def write(sources: Mapping[str, Sequence[Path]], out: Path) -> str:
+    """Write report.md, report.json and the pictures into `out`; the path of report.md. Raises ValueError.
+
+    `sources`: for each run to be laid side by side, folders and packed files that are counted together.
+    """
+    runs = {name: together(paths) for name, paths in sources.items()}
     for name, calls in runs.items():
         if not calls:
-            raise ValueError(f"nothing was rehearsed in {folders[name]}")
+            raise ValueError(f"nothing was rehearsed in {', '.join(map(str, sources[name]))}")
     out.mkdir(parents=True, exist_ok=True)
     main_name, main = next(iter(runs.items()))
     hours = sum(c.scores.seconds for c in main) / 3600

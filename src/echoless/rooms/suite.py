@@ -6,25 +6,25 @@ run.json, events.jsonl; WAVs only of calls that went wrong), `report.md`, `repor
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
+from math import inf
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from echoless.rooms import report
+from echoless.rooms import collected, report
 from echoless.rooms.cases import SECONDS, Case, Suite
 from echoless.rooms.measures import failed, pool
 from echoless.rooms.people import People
 from echoless.rooms.rehearse import Cost, Pace, Plan, rehearse
-from echoless.rooms.scorer import Scores
 from echoless.rooms.script import load
 from echoless.rooms.variants import GUARDS, LAYERS, check
 
@@ -72,35 +72,40 @@ def _quiet() -> None:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
-def run(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, list[str] | BaseException]]:
+def run(jobs: Iterable[Job], workers: int, budget: float = inf) -> Iterator[tuple[Job, list[str] | BaseException]]:
     """Rehearse what is not done yet; each job as it ends, with what it missed or why it failed.
 
+    After `budget` seconds, less what the longest call so far took, no other begins, so that all that began can end.
     Workers are new processes now and then, so that nothing that a native library leaks can grow for hours.
     """
     _quiet()  # before the workers start: libraries read it when they are loaded
+    begun, longest, waiting = time.monotonic(), 0.0, iter(jobs)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=40) as pool_:
-        futures: dict[Future[tuple[str, list[str]]], Job] = {pool_.submit(work, job): job for job in jobs}
+        running: dict[Future[tuple[str, list[str]]], tuple[Job, float]] = {}
         try:
-            for future in as_completed(futures):
-                problem = future.exception()
-                yield futures[future], problem if problem is not None else future.result()[1]
+            while True:
+                while len(running) < workers + 2 and time.monotonic() - begun < budget - 1.2 * longest:
+                    if (job := next(waiting, None)) is None:
+                        break
+                    running[pool_.submit(work, job)] = job, time.monotonic()
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    job, since = running.pop(future)
+                    longest = max(longest, time.monotonic() - since)
+                    problem = future.exception()
+                    yield job, problem if problem is not None else future.result()[1]
         except BaseException:
             pool_.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def load_scores(folder: Path) -> Iterator[tuple[Path, Scores]]:
-    """All calls of a run that are done."""
-    for path in sorted((folder / "calls").glob("*/scores.json")):
-        data = json.loads(path.read_text())
-        data.pop("measures", None)
-        yield path.parent, Scores(**data)
 
 
 app = typer.Typer(add_completion=False, help="Rehearse the published suite and report on it.", no_args_is_help=True)
 
 _Out = Annotated[Path, typer.Option("--out", help="The run's folder; an unfinished run there is gone on with.")]
 _Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Calls at a time.")]
+_Family = Annotated[str, typer.Option("--family", help="Only these families of cases, e.g. short,nods.")]
+_Only = Annotated[str, typer.Option("--only", help="Only these variants: layers, own (all layers), aec3, none.")]
 _Seed = Annotated[int, typer.Option("--seed", min=0, help="Another seed, other people in other rooms.")]
 
 
@@ -115,62 +120,100 @@ def rehearsals(
     guard: Annotated[str, typer.Option(help="own, or for comparison: aec3, none.")] = "own",
     without: Annotated[str, typer.Option(help=f"Layers to switch off: {', '.join(LAYERS)}.")] = "",
     keep: Annotated[str, typer.Option(help="Sounds to keep: bad (of calls that missed a goal), all, none.")] = "bad",
-    family: Annotated[str, typer.Option(help="Only these families of cases, e.g. short,nods.")] = "",
+    family: _Family = "",
+    first: Annotated[
+        int, typer.Option(min=0, help="Number of the first case: runs on two machines need not meet.")
+    ] = 0,
+    budget: Annotated[float, typer.Option(help="Seconds after which no other call begins.")] = inf,
 ) -> None:
     """Rehearse COUNT calls and write the report."""
     plan = Plan(0, pace, cost, guard=guard, without=tuple(filter(None, without.split(","))))
     check(plan.guard, plan.without)
     if keep not in ("bad", "all", "none"):
         raise typer.BadParameter("--keep takes bad, all or none")
-    _rehearse(out, _cases(out, seed, count, family), plan, jobs, keep)
-    typer.echo(report.write({plan.guard: out}, out))
+    _rehearse(out, _cases(out, seed, count, family, first), plan, jobs, keep, count=count, budget=budget)
+    typer.echo(report.write({plan.guard: [out]}, out))
 
 
 @app.command()
-def ablation(out: _Out, count: int = 40, seed: _Seed = 0, jobs: _Jobs = 1) -> None:
+def ablation(
+    out: _Out, count: int = 40, seed: _Seed = 0, jobs: _Jobs = 1, family: _Family = "", only: _Only = ""
+) -> None:
     """What each layer of the guard is good for: the same calls with one switched off at a time."""
     variants = {"all layers": Plan(), **{f"without {name}": Plan(without=(name,)) for name in LAYERS}}
     variants |= {f"guard {name}": Plan(guard=name) for name in GUARDS if name != "own"}
-    folders = {}
+    if only:
+        wanted = {{"own": "all layers", "aec3": "guard aec3", "none": "guard none"}.get(n, f"without {n}")
+                  for n in only.split(",")}  # fmt: skip
+        if unknown := wanted - set(variants):
+            raise typer.BadParameter(f"--only: there is no {', '.join(sorted(unknown))}")
+        variants = {name: plan for name, plan in variants.items() if name in wanted}
+    sources = {}
     for name, plan in variants.items():
         folder = out / name.replace(" ", "-")
-        plan = replace(plan, cost=Cost.fixed)
-        _rehearse(folder, _cases(folder, seed, count), plan, jobs, "none", name)
-        folders[name] = folder
-    typer.echo(report.write(folders, out))
+        fixed = replace(plan, cost=Cost.fixed)
+        _rehearse(folder, _cases(folder, seed, count, family), fixed, jobs, "none", name, count)
+        sources[name] = [folder]
+    typer.echo(report.write(sources, out))
 
 
 @app.command(name="report")
 def report_(
-    runs: Annotated[list[str], typer.Argument(metavar="[NAME=]DIR...", help="Runs to lay side by side.")],
+    runs: Annotated[list[str], typer.Argument(metavar="[NAME=]RUN...", help="Folders or packed runs.")],
     out: Annotated[Path, typer.Option("--out", help="Where report.md, report.json and the pictures go.")],
 ) -> None:
-    """Report on runs, or parts of runs, that there are."""
-    folders = {}
+    """Report on runs, or parts of runs, that there are: side by side, those of the same NAME counted together."""
+    sources: dict[str, list[Path]] = {}
     for text in runs:
-        name, _, folder = text.rpartition("=")
-        folders[name or Path(folder).name] = Path(folder)
-    typer.echo(report.write(folders, out))
+        name, _, run_ = text.rpartition("=")
+        sources.setdefault(name or Path(run_).name, []).append(Path(run_))
+    typer.echo(report.write(sources, out))
 
 
-def _cases(out: Path, seed: int, count: int, family: str = "") -> list[Case]:
-    return list(Suite(People(), out, seed).cases(count, [name for name in family.split(",") if name]))
+@app.command()
+def pack(
+    run_: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="Where calls.jsonl.xz and worst.tar go.")],
+) -> None:
+    """Pack a run's scores into one file that `report` reads, and the sound of its worst calls beside it."""
+    out.mkdir(parents=True, exist_ok=True)
+    count = collected.pack(run_, out / "calls.jsonl.xz")
+    worst = collected.pack_sound(collected.read(run_), out / "worst.tar")
+    typer.echo(f"{out / 'calls.jsonl.xz'}: {count} calls; worst.tar: {', '.join(worst) or 'none'}")
 
 
-def _rehearse(out: Path, cases: Sequence[Case], plan: Plan, workers: int, keep: str, name: str = "rehearsing") -> None:
-    todo = [Job(c, out / "calls" / c.name, plan, keep) for c in cases if not done(out / "calls" / c.name)]
+def _cases(out: Path, seed: int, count: int, family: str = "", first: int = 0) -> Iterator[Case]:
+    return Suite(People(), out, seed).cases(count, [name for name in family.split(",") if name], first)
+
+
+def _rehearse(
+    out: Path,
+    cases: Iterable[Case],
+    plan: Plan,
+    workers: int,
+    keep: str,
+    name: str = "rehearsing",
+    count: int = 0,
+    budget: float = inf,
+) -> None:
     (out / "calls").mkdir(parents=True, exist_ok=True)
-    if len(todo) < len(cases):
-        typer.echo(f"{len(cases) - len(todo)} of {len(cases)} calls are done already", err=True)
     problems: list[str] = []
-    with _progress(name, len(todo)) as step:
-        for job, result in run(todo, workers):
+    with _progress(name, count) as step:
+
+        def todo() -> Iterator[Job]:
+            for case in cases:
+                if done(out / "calls" / case.name):
+                    step.skip()
+                else:
+                    yield Job(case, out / "calls" / case.name, plan, keep)
+
+        for job, result in run(todo(), workers, budget):
             if isinstance(result, BaseException):
                 problems.append(f"{job.case.name}: {type(result).__name__}: {result}")
             step(job, result)
     for line in problems[:5]:
         typer.echo(f"failed: {line}", err=True)
-    if problems and len(problems) == len(todo):
+    if problems and len(problems) == step.count:
         raise typer.Exit(1)
 
 
@@ -181,7 +224,7 @@ class _progress:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        self.name, self.total, self.count, self.missed = name, total, 0, 0
+        self.name, self.total, self.count, self.missed, self.skipped = name, total, 0, 0, 0
         self.live = sys.stderr.isatty()
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
         shown = (*columns, TimeElapsedColumn(), TimeRemainingColumn())
@@ -195,14 +238,20 @@ class _progress:
     def __exit__(self, *what: object) -> None:
         self.bar.__exit__(None, None, None)
 
+    def skip(self) -> None:
+        """A call that was done before."""
+        self.skipped += 1
+        self.bar.advance(self.task)
+
     def __call__(self, job: Job, result: list[str] | BaseException) -> None:
         self.count += 1
         self.missed += bool(result)
         self.bar.advance(self.task)
-        if not self.live and (self.count % 10 == 0 or self.count == self.total):
-            simulated = self.count * SECONDS / 3600
+        so_far = self.count + self.skipped
+        if not self.live and (self.count % 10 == 0 or so_far == self.total):
+            before = f" ({self.skipped} from before)" if self.skipped else ""
             typer.echo(
-                f"{self.name}: {self.count} of {self.total} calls, {simulated:.2f} h simulated, "
+                f"{self.name}: {so_far} of {self.total} calls{before}, {so_far * SECONDS / 3600:.2f} h simulated, "
                 f"{self.missed} missed something",
                 err=True,
             )
