@@ -27,8 +27,8 @@ class Words(_Part):
 class Sentences(_Part):
     """`longest`: words a sentence, characters in Chinese; 0 is no limit. `most`: sentences a reply."""
 
-    longest: int = Field(0, ge=0, le=1000)
-    most: int = Field(0, ge=0, le=100)
+    longest: int = Field(default=0, ge=0, le=1000)
+    most: int = Field(default=0, ge=0, le=100)
 
 
 class Particles(_Part):
@@ -37,7 +37,7 @@ class Particles(_Part):
 
     statement: tuple[str, ...] = ()
     question: tuple[str, ...] = ()
-    share: float = Field(0.8, ge=0.0, le=1.0)
+    share: float = Field(default=0.8, ge=0.0, le=1.0)
 
 
 class Exchange(_Part):
@@ -63,7 +63,7 @@ class Sheet(_Part):
     """The whole file."""
 
     name: str = "mine"
-    language: str = Field("en", pattern=r"^[a-z]{2,3}$")
+    language: str = Field(default="en", pattern=r"^[a-z]{2,3}$")
     system: str = ""
     words: Words = Words()
     sentences: Sentences = Sentences()
