@@ -14,7 +14,9 @@ from echoless.ears.recognisers.fake import FakeRecogniser
 from echoless.ears.turn_end import FakeTurnEnd
 from echoless.frames import Event, Samples, Turn
 from echoless.lines.fake import ScriptedLine
+from echoless.mind.decent import ReplyFilter
 from echoless.mind.door import MindError, MindTraits
+from echoless.mind.lexicon import Lexicon
 from echoless.rooms.virtual import VirtualMeter, run_virtual
 from echoless.talk import Call, Manners
 from echoless.voice.fake import FakeVoice
@@ -139,6 +141,20 @@ def test_a_question_is_answered_once_and_heard_to_its_end() -> None:
 def test_the_answer_begins_soon_after_the_last_word() -> None:
     scene = Scene(np.concatenate([quiet(0.5), talk(1.2), quiet(3)])).run()
     assert scene.all("agent.started")[0].t - 1.7 < 0.6
+
+
+def test_an_indecent_sentence_is_not_said_and_the_filter_takes_no_time() -> None:
+    script = np.concatenate([quiet(0.5), talk(1.2), quiet(3)])
+    pieces = ["This is the first sentence of it. ", "A darn long one. ", "Darn! ", "And a third."]
+    plain = Scene(script, mind=Mind(pieces)).run()
+    decent = ReplyFilter(Lexicon(("darn",)), ("Well, never mind.",))
+    scene = Scene(script, mind=Mind(pieces), manners=Manners(decent=decent)).run()
+    assert scene.all("agent.said")[0].data["text"].split() == [
+        *["This", "is", "the", "first", "sentence", "of", "it."],
+        *["Well,", "never", "mind.", "And", "a", "third."],
+    ]
+    assert scene.all("agent.started")[0].t == plain.all("agent.started")[0].t
+    assert scene.call.history.turns[1].text.split() == scene.all("agent.said")[0].data["text"].split()
 
 
 def test_an_interruption_silences_the_agent_and_cuts_the_history() -> None:

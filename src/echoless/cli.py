@@ -54,6 +54,8 @@ def talk(
     system: Annotated[str | None, _flag(_MIND, "Who the agent is: text or file.")] = None,
     temperature: Annotated[float | None, _flag(_MIND, "0 is the likeliest word.")] = None,
     seed: Annotated[int | None, _flag(_MIND, "Fixes the sampling.")] = None,
+    reply_filter: Annotated[bool | None, _flag(_MIND, "Say nothing indecent.", "--reply-filter")] = None,
+    reply_filter_words: Annotated[Path | None, _flag(_MIND, "Words of your own for it.")] = None,
     tts_model: Annotated[str | None, _flag(_VOICE, "A Piper voice, NAME.onnx.")] = None,
     voice_speed: Annotated[float | None, _flag(_VOICE, "0.5 to 2.")] = None,
     volume: Annotated[float | None, _flag(_VOICE, "Louder or softer, dB.")] = None,

@@ -79,11 +79,13 @@ async def _hold(settings: Settings) -> int:
 async def _type(settings: Settings) -> int:
     """A conversation in writing: a line from the user, the reply as it comes."""
     from echoless.frames import Turn
-    from echoless.house import open_mind
+    from echoless.house import open_filter, open_mind
+    from echoless.mind.decent import decently
     from echoless.mind.door import MindError
 
     console = Console(highlight=False)
     turns: list[Turn] = []
+    decent = open_filter(settings)
     async with contextlib.AsyncExitStack() as stack:
         mind = await open_mind(settings, stack, tell=_say)
         if sys.stdin.isatty():
@@ -96,7 +98,7 @@ async def _type(settings: Settings) -> int:
             said = ""
             try:
                 async with contextlib.aclosing(mind.reply(turns)) as pieces:  # type: ignore[type-var]
-                    async for each in pieces:
+                    async for each in decently(pieces, decent) if decent else pieces:
                         console.print(piece(each), end="", markup=False, soft_wrap=True)
                         said += each
             except MindError as error:

@@ -24,8 +24,11 @@ from echoless.frames import RATE, Samples
 from echoless.lines.door import Line
 from echoless.lines.files import FileLine
 from echoless.meter import LiveMeter, Meter
+from echoless.mind.decent import INSTEAD, ReplyFilter
 from echoless.mind.door import Mind
 from echoless.mind.history import History
+from echoless.mind.lexicon import Lexicon, load_words
+from echoless.mind.lexicon import shipped as shipped_words
 from echoless.mind.llama import SAMPLING, LlamaMind
 from echoless.mind.models import about, shipped
 from echoless.mind.prompt import SYSTEM
@@ -90,6 +93,14 @@ async def open_call(
         for what in troubles:
             call.trouble(*what)
         yield call
+
+
+def open_filter(settings: Settings) -> ReplyFilter | None:
+    """The reply filter where it is wanted: words of both languages, and the user's own. Raises LexiconError."""
+    if not (settings.reply_filter or settings.reply_filter_words):
+        return None
+    own = load_words(settings.reply_filter_words) if settings.reply_filter_words else Lexicon(())
+    return ReplyFilter(shipped_words("all") | own, INSTEAD.get(language(settings), INSTEAD["en"]))
 
 
 def language(settings: Settings) -> str:
@@ -210,7 +221,8 @@ def wire(settings: Settings, line: Line, ears: Ears, mind: Mind, voice: Voice, m
     speaker = Speaker(voice, playback, meter, lambda: open_voice("espeak", spoken, settings.voice_speed), note)
     greeting = GREETINGS.get(spoken, GREETINGS["en"])
     greets = settings.greet if settings.greet is not None else line.traits.live and settings.microphone is None
-    manners = Manners(greeting if greets else None, APOLOGIES.get(spoken, APOLOGIES["en"]))
+    apology = APOLOGIES.get(spoken, APOLOGIES["en"])
+    manners = Manners(greeting if greets else None, apology, decent=open_filter(settings))
     recorder = None
     if settings.record:
         forget_old(settings.record.parent)

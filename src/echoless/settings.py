@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     top_p: float = Field(0.9, gt=0, le=1, description="sample from the likeliest words of this much probability")
     reply_tokens: int = Field(200, ge=1, le=8192, description="most tokens of one reply")
     seed: int | None = Field(None, ge=0, description="fixes the sampling")
+    reply_filter: bool = Field(False, description="say a neutral sentence in place of an indecent one")
+    reply_filter_words: Path | None = Field(None, description="words of your own for it, one a line; turns it on")
     # voice
     tts_model: str | None = Field(None, description="a Piper voice: NAME.onnx with NAME.onnx.json, or a pulled name")
     voice_speed: float = Field(1.0, ge=0.5, le=2.0, description="how fast the agent speaks, 0.5 to 2")

@@ -19,6 +19,7 @@ from echoless.floor import Floor, State
 from echoless.frames import BLOCK_SECONDS, RATE, Event, Samples, Turn
 from echoless.lines.door import Line
 from echoless.meter import Meter
+from echoless.mind.decent import ReplyFilter
 from echoless.mind.door import Mind, MindError
 from echoless.mind.history import History
 from echoless.mind.sentences import SentenceBuffer
@@ -39,6 +40,8 @@ class Manners:
     and whoever interrupts hears that it worked."""
     linger: float = 30.0
     """Seconds that the agent may go on after the far end has nothing more to say."""
+    decent: ReplyFilter | None = None
+    """Looks at each sentence on its way to the voice."""
 
 
 class Call:
@@ -335,13 +338,14 @@ class Call:
     async def _answer(self, generation: int, turns: tuple[Turn, ...]) -> None:
         """Words from the mind, sentence by sentence to the voice."""
         sentences = SentenceBuffer()
+        decent = self.manners.decent.reply() if self.manners.decent else str
         try:
             async with contextlib.aclosing(self.mind.reply(turns)) as pieces:  # type: ignore[type-var]
                 async for piece in self.meter.outside("think", pieces):
                     for sentence in sentences.feed(piece):
-                        await self.speaker.say(generation, sentence.text)
+                        await self.speaker.say(generation, decent(sentence.text))
             for sentence in sentences.flush():
-                await self.speaker.say(generation, sentence.text)
+                await self.speaker.say(generation, decent(sentence.text))
             await self.speaker.finish(generation)
         except (MindError, VoiceError) as error:
             self._failed(generation, "mind" if isinstance(error, MindError) else "voice", str(error))
