@@ -42,7 +42,8 @@ def test_every_family_makes_scripts_that_load(tmp_path):
         for family in FAMILIES:
             case = suite.case(n, family, LEVELS[n])
             told = load(case.path)
-            assert told.tags == {"family": family, "echo_db": LEVELS[n]}
+            assert {k: told.tags[k] for k in ("family", "echo_db")} == {"family": family, "echo_db": LEVELS[n]}
+            assert ("network_ms" in told.tags) == (family in ("network", "browser"))
             assert told.talkers[0].kind == "turn"
             assert not any(str(t.wav).startswith("/") for t in told.talkers)
 

@@ -95,6 +95,21 @@ def _noisy(draw: random.Random, people: People) -> Keys:
     return {"noise_wav": draw.choice(noises), "noise_db": draw.randint(-52, -42)}
 
 
+def _network(draw: random.Random, people: People) -> Keys:
+    """A page or phone that cancels no echo: what it plays and sends goes through jitter buffers."""
+    return {
+        "delay_ms": draw.randint(10, 60),
+        "network_ms": draw.choice([50, 120, 200, 320, 500, 740]),
+        "network_jitter_ms": draw.choice([2, 8, 15, 25]),
+        "network_loss": draw.choice([0, 0, 0.01, 0.03]),
+    }
+
+
+def _browser(draw: random.Random, people: People) -> Keys:
+    """The same with a canceller at the far end."""
+    return {**_network(draw, people), "cancels_echo": True}
+
+
 NASTY: dict[str, Callable[[random.Random, People], Keys]] = {
     "jumps": _jumps,
     "slips": _slips,
@@ -109,6 +124,8 @@ NASTY: dict[str, Callable[[random.Random, People], Keys]] = {
     "cheap": _cheap,
     "reverberant": _reverberant,
     "noisy": _noisy,
+    "network": _network,
+    "browser": _browser,
 }
 FAMILIES = ("static", *NASTY, *CONVERSATIONS)
 
@@ -147,6 +164,8 @@ class Suite:
         stage = Stage(self.people, self.throats, self.made, self.seconds, seed)
         keys |= CONVERSATIONS.get(family, usual)(draw, stage)
         keys["tags"] = {"family": family, "echo_db": level}
+        if "network_ms" in room:
+            keys["tags"]["network_ms"] = room["network_ms"]
         name = f"{number:05d}-{family}{level:+d}"
         path = self.folder / "scripts" / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from echoless.rooms.acoustics import EchoPath, Noise
 from echoless.rooms.bursts import BurstFinder
 from echoless.rooms.faults import ReferenceFeed
 from echoless.rooms.levels import active_level
+from echoless.rooms.network import FarCanceller, Network
 from echoless.rooms.script import Script, ScriptError
 from echoless.rooms.talkers import Voice, due, prepare
 
@@ -41,8 +42,8 @@ class RoomLine:
     """Both ends of a call in a simulated room, in lock step.
 
     `exchange` returns when the block is over on the running loop's clock: in virtual time at once, on an ordinary
-    loop after 16 ms. Sample i of user.wav, speaker.wav and mic.wav is the same moment. Raises ScriptError at once
-    for what cannot be used.
+    loop after 16 ms. Sample i of user.wav, speaker.wav and mic.wav is the same moment; over a network mic.wav is what
+    came back of it, later. Raises ScriptError at once for what cannot be used.
     """
 
     def __init__(self, script: Script, seed: int = 0) -> None:
@@ -51,7 +52,7 @@ class RoomLine:
             self._noise = Noise(script.room, seed, script.folder)
         except ValueError as wrong:
             raise ScriptError(str(wrong)) from None
-        self.script = script
+        self.script, self.seed = script, seed
         self.voices = [prepare(t, i, script, self.path.places, seed) for i, t in enumerate(script.talkers)]
         self.fired: list[int | None] = [None] * len(self.voices)
         """The sample at which each talker began."""
@@ -61,7 +62,13 @@ class RoomLine:
         self.ended = False
         self.on_second: Callable[[float], None] | None = None
         """Told the audio time once a second."""
-        self._traits = LineTraits("room", rate=script.rate, live=False)
+        self._traits = LineTraits("room", rate=script.rate, live=False, cancels_echo=script.room.cancels_echo)
+        self._there = self._back = _nothing_between
+        if script.room.network_ms is not None:
+            if script.rate != RATE:
+                raise ScriptError(f"room.network_ms: only at rate {RATE}")
+            self._there, self._back = (self._network(way) for way in (0, 1))
+        self._cancel = FarCanceller() if script.room.cancels_echo else None
         self._reference = ReferenceFeed(script.room, seed)
         self._bursts = BurstFinder()
         length = self.blocks * BLOCK
@@ -93,18 +100,25 @@ class RoomLine:
         await self._pace()
         at = self.index * BLOCK
         self._place_due(at)
-        echo = self.path.play(out)
+        echo = self.path.play(self._there(out))
         played = self._speaker.put(at, self.path.played)
         self._bursts.feed(played)
-        reference = self._ears.put(at, self._reference(self.path.played))
+        reference = self._ears.put(at, self._reference(self.path.played if self._there is _nothing_between else out))
         microphone = echo + self._near[at : at + BLOCK] + self._noise.block()
-        heard = self._mic.put(at, microphone)
+        if self._cancel:
+            microphone = self._cancel(microphone, played)
+        heard = self._mic.put(at, self._back(microphone))
         self._user.put(at, self._people[at : at + BLOCK])
         block = Block(self.index, heard, reference)
         self.index += 1
         if self.on_second and int(self.seconds) > int(self.seconds - BLOCK_SECONDS):
             self.on_second(self.seconds)
         return block
+
+    def _network(self, way: int) -> Network:
+        room = self.script.room
+        rng = np.random.default_rng([self.seed, 13, way])
+        return Network((room.network_ms or 0.0) / 2, room.network_jitter_ms, room.network_loss, rng)
 
     async def _pace(self) -> None:
         """Wait for the end of the block. Who comes late catches up; the sound goes on without a gap, but it counts."""
@@ -160,6 +174,10 @@ class RoomLine:
             "agent_dbfs": round(level, 1) if np.isfinite(level) else None,
             "late_blocks": self.late_blocks,
         }
+
+
+def _nothing_between(block: Samples) -> Samples:
+    return block
 
 
 def _add(track: Samples, at: int, sound: Samples) -> None:

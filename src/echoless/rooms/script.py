@@ -58,6 +58,12 @@ class RoomSettings(_Strict):
     """[second, ms]: the reference is silent for so long though the loudspeaker plays."""
     reference_loss: Annotated[FiniteFloat, Field(ge=0, le=1)] = 0.0
     """Share of the reference's blocks that get lost."""
+    network_ms: Annotated[FiniteFloat, Field(ge=0, le=1000)] | None = None
+    """There and back over a packet network; None: the room is here. The reference is what was sent."""
+    network_jitter_ms: Annotated[FiniteFloat, Field(ge=0, le=200)] = 10.0
+    network_loss: Annotated[FiniteFloat, Field(ge=0, le=0.5)] = 0.0
+    cancels_echo: bool = False
+    """The far end runs WebRTC's AEC3 over its microphone, as a browser does, and the line says so."""
 
 
 class Talker(_Strict):

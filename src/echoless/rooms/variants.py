@@ -10,36 +10,20 @@ import numpy as np
 
 from echoless.ears.guard import EchoGuard, Heard
 from echoless.ears.vad import VoiceActivity
-from echoless.frames import BLOCK, RATE, Samples
+from echoless.frames import Samples
+from echoless.rooms.network import FarCanceller
 from echoless.rooms.script import ScriptError
 
-_FRAME = RATE // 100
 
-
-class Aec3Guard:
-    """WebRTC's AEC3 as it comes (`livekit.rtc.apm`, 10 ms frames) and Silero: what most agents have today.
-
-    Sound is 10 ms late, as its frames are not ours.
-    """
+class DeafGuard:
+    """No echo canceller at all: voice activity on the microphone."""
 
     def __init__(self) -> None:
-        from livekit.rtc.apm import AudioProcessingModule
-
-        self._apm = AudioProcessingModule(
-            echo_cancellation=True, noise_suppression=False, high_pass_filter=True, auto_gain_control=False
-        )
-        self._near, self._far = np.zeros(0, np.float32), np.zeros(0, np.float32)
-        self._out = np.zeros(_FRAME, np.float32)
         self._voice_activity, self._voice = VoiceActivity(), 0.0
         self._pending: Samples | None = None
 
     def hear(self, microphone: Samples, reference: Samples) -> Heard:
-        self._near, self._far = np.concatenate([self._near, microphone]), np.concatenate([self._far, reference])
-        while len(self._near) >= _FRAME:
-            self._out = np.concatenate([self._out, self._frame(self._near[:_FRAME], self._far[:_FRAME])])
-            self._near, self._far = self._near[_FRAME:], self._far[_FRAME:]
-        clean, self._out = self._out[:BLOCK], self._out[BLOCK:]
-        return self._heard(np.pad(clean, (0, BLOCK - len(clean))))
+        return self._heard(microphone)
 
     def _heard(self, clean: Samples) -> Heard:
         if self._pending is None:
@@ -49,28 +33,16 @@ class Aec3Guard:
             self._pending = None
         return Heard(clean, self._voice, self._voice, False, "full", {"voice": self._voice})
 
-    def _frame(self, near: Samples, far: Samples) -> Samples:
-        from livekit import rtc
 
-        def frame(x: Samples) -> Any:
-            whole = np.rint(np.clip(x, -1, 32767 / 32768) * 32768).astype(np.int16)
-            return rtc.AudioFrame(bytearray(whole.tobytes()), RATE, 1, _FRAME)
-
-        self._apm.process_reverse_stream(frame(far))
-        cleaned = frame(near)
-        self._apm.process_stream(cleaned)
-        return np.frombuffer(cleaned.data, np.int16).astype(np.float32) * np.float32(1 / 32768)
-
-
-class DeafGuard(Aec3Guard):
-    """No echo canceller at all: voice activity on the microphone."""
+class Aec3Guard(DeafGuard):
+    """WebRTC's AEC3 as it comes (`livekit.rtc.apm`, 10 ms frames) and Silero: what most agents have today."""
 
     def __init__(self) -> None:
-        self._voice_activity, self._voice = VoiceActivity(), 0.0
-        self._pending = None
+        super().__init__()
+        self._canceller = FarCanceller(noise_suppression=False)
 
     def hear(self, microphone: Samples, reference: Samples) -> Heard:
-        return self._heard(microphone)
+        return self._heard(self._canceller(microphone, reference))
 
 
 GUARDS: Mapping[str, Callable[[], Any]] = {"own": EchoGuard, "aec3": Aec3Guard, "none": DeafGuard}
