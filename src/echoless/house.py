@@ -147,7 +147,7 @@ def acquaint(settings: Settings, voice: Voice) -> WhoSpeaks | None:
         if settings.only_enrolled:
             raise SettingsError("only_enrolled: nobody is enrolled yet (echoless voiceprint enrol NAME)")
         return None
-    return WhoSpeaks({each.name: each.embedding for each in people}, own_voice(voice), settings.only_enrolled)
+    return WhoSpeaks({each.name: each.in_call for each in people}, own_voice(voice), settings.only_enrolled)
 
 
 def own_voice(voice: Voice) -> Embedding | None:

@@ -9,7 +9,7 @@ import pytest
 from tests.test_talk import Scene, after_agent, quiet, talk
 
 from echoless.captions import Captions
-from echoless.ears.doorstep import CERTAIN, ENOUGH, QUIET, SHUT, Doorstep
+from echoless.ears.doorstep import CERTAIN, QUIET, SHUT, Doorstep
 from echoless.ears.voiceprint import ME, Spoken
 from echoless.frames import RATE, Samples
 
@@ -27,7 +27,7 @@ class ByLevel:
         seconds = len(loud) / RATE
         level = float(loud[-1]) if len(loud) else 0.0
         name = {0.1: "Anna", 0.3: ME}.get(round(level, 2))
-        return Spoken(name, "Anna", 0.9 if name else 0.4, 0.7, seconds)
+        return Spoken(name, "Anna", 0.9 if name else 0.4, 0.7, seconds, sure=bool(name) and seconds >= 1)
 
 
 def stranger(seconds: float) -> Samples:
@@ -132,13 +132,15 @@ def test_nobody_is_looked_at_before_a_pause_where_all_are_welcome() -> None:
     assert who.asked == 1
 
 
-def test_a_look_is_final_or_long_enough() -> None:
+def test_a_look_is_final_or_sure_or_long_enough() -> None:
     door = Doorstep(ByLevel(True))
-    anna = [Spoken("Anna", "Anna", 0.9, 0.7, seconds) for seconds in (ENOUGH / 2, ENOUGH)]
+    anna = [Spoken("Anna", "Anna", 0.8, 0.7, seconds) for seconds in (CERTAIN / 2, CERTAIN)]
     other = [Spoken(None, "Anna", 0.5, 0.7, seconds) for seconds in (CERTAIN / 2, CERTAIN)]
-    assert [door.admits(each, False) for each in anna] == [None, True]
+    sure = Spoken("Anna", "Anna", 0.9, 0.7, CERTAIN / 2, sure=True)
+    assert [door.admits(each, False) for each in (*anna, sure)] == [None, True, True]
     assert [door.admits(each, False) for each in other] == [None, False]
     assert [door.admits(each, True) for each in (anna[0], other[0], None)] == [True, False, False]
+    assert door.admits(Spoken(ME, ME, 0.9, 0.7, CERTAIN, sure=True), False) is False
 
 
 def test_the_door_opens_after_silence_or_in_the_end() -> None:

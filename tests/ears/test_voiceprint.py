@@ -117,8 +117,8 @@ def test_thresholds_lie_between_the_calibrated_ones() -> None:
 
 
 def person(name: str = "Anna", seed: int = 0) -> Person:
-    vector = np.random.default_rng(seed).random(256).astype(np.float32)
-    return Person(name, vector / np.linalg.norm(vector), 12.0)
+    clean, room = np.random.default_rng(seed).random((2, 256)).astype(np.float32)
+    return Person(name, clean / np.linalg.norm(clean), 12.0, room / np.linalg.norm(room))
 
 
 def test_a_person_is_kept_and_forgotten(tmp_path: Path) -> None:
@@ -129,11 +129,21 @@ def test_a_person_is_kept_and_forgotten(tmp_path: Path) -> None:
     (back,) = enrolled.load(folder)
     assert back.name == "王 Anna"
     assert np.abs(back.embedding - kept.embedding).max() < 1e-6
+    assert np.abs(back.in_call - kept.room).max() < 1e-6
     enrolled.forget(folder, "王 anna")
     assert not path.exists()
     assert enrolled.load(folder) == []
     with pytest.raises(VoiceprintError, match="nobody called"):
         enrolled.forget(folder, "王 Anna")
+
+
+def test_an_older_voiceprint_has_only_the_recording_itself(tmp_path: Path) -> None:
+    path = enrolled.save(tmp_path, person())
+    kept = json.loads(path.read_text())
+    del kept["room"]
+    path.write_text(json.dumps(kept))
+    (back,) = enrolled.load(tmp_path)
+    assert np.array_equal(back.in_call, back.embedding)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX file modes")
@@ -164,6 +174,7 @@ def test_a_bad_name_is_refused(tmp_path: Path, name: str) -> None:
         {"embedding": ["x"] * 256},
         {"embedding": [float("nan")] * 256},
         {"embedding": [0.5] * 256},
+        {"room": [0.5] * 256},
         {"encoder": "another"},
         {"name": "me"},
         {"seconds": None},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from echoless.ears.voiceprint import ME, Spoken
-from echoless.frames import BLOCK_SECONDS, Samples
+from echoless.frames import BLOCK_SECONDS, RATE, Samples
 
 
 class Who(Protocol):
@@ -17,11 +17,10 @@ class Who(Protocol):
     def who(self, sound: Samples) -> Spoken: ...
 
 
-ENOUGH = 1.0
-"""Seconds of speech from which on a known voice is let in while it still speaks: every further look is another chance
-for a stranger to be mistaken."""
-CERTAIN = 2.0
-"""Seconds of speech after which a voice that is not known is turned away while it still speaks."""
+SOONEST = 1.0
+"""Seconds under which nobody is known for sure."""
+CERTAIN = 3.0
+"""Seconds of speech after which there is nothing more to wait for: a look errs far less often than after two."""
 ALONE = round(0.8 / BLOCK_SECONDS)
 """Voiced blocks without any of the agent's voice from which on a speaker is known by those alone."""
 LINGER = round(0.6 / BLOCK_SECONDS)
@@ -41,18 +40,19 @@ class Doorstep:
         self._shut = 0
         self._quiet = 0
 
-    def wants(self, final: bool) -> bool:
-        """Whether a stretch of speech is to be looked at: its end always, before that where it decides something."""
-        return self.who is not None and (final or self.who.only_enrolled)
+    def wants(self, final: bool, samples: int) -> bool:
+        """Whether a stretch of speech is to be looked at: its end always, before that where it can decide something."""
+        return self.who is not None and (final or (self.who.only_enrolled and samples >= SOONEST * RATE))
 
     def admits(self, spoken: Spoken | None, final: bool) -> bool | None:
         """Whether this voice may have the floor; None: hear more of it first. `final`: there will not be more."""
         if self.who is None or not self.who.only_enrolled:
             return True
         heard = spoken.seconds if spoken else 0.0
-        if spoken and spoken.name and spoken.name != ME and (final or heard >= ENOUGH):
+        over = final or heard >= CERTAIN
+        if spoken and spoken.name and spoken.name != ME and (over or spoken.sure):
             return True
-        return False if final or heard >= CERTAIN else None
+        return False if over else None
 
     def turn_away(self) -> None:
         """Somebody is not let in: do not listen on to the same speech."""

@@ -343,7 +343,7 @@ class Ears:
                 heard = await self.meter.run(self._part, partial(self._transcribe, wish.sound))
                 known.text = heard.text.strip()
                 who = self.doorstep.who
-                if who and self.doorstep.wants(wish.pause is not None):
+                if who and self.doorstep.wants(wish.pause is not None, len(wish.voice)):
                     known.spoken = await self.meter.run("voiceprint", partial(who.who, wish.voice))
                 if wish.pause is not None and known.text:
                     judge = partial(self.turn_end.finished, wish.sound, known.text, self.language)

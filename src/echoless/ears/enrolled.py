@@ -27,11 +27,18 @@ _NAME = re.compile(r"[\w][\w .'-]{0,39}")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who enrolled, with `seconds` of speech."""
+    """Somebody who enrolled, with `seconds` of speech. `room` is what is known of the voice across a room."""
 
     name: str
     embedding: Embedding
     seconds: float
+    room: Embedding | None = None
+    """None in voiceprints of before there was one: enrol again."""
+
+    @property
+    def in_call(self) -> Embedding:
+        """What a call compares with."""
+        return self.embedding if self.room is None else self.room
 
 
 def check_name(name: str) -> str:
@@ -52,8 +59,10 @@ def save(folder: Path, person: Person) -> Path:
         "name": name,
         "encoder": ENCODER,
         "seconds": round(person.seconds, 1),
-        "embedding": [round(float(x), 7) for x in person.embedding],
+        "embedding": _written(person.embedding),
     }
+    if person.room is not None:
+        kept["room"] = _written(person.room)
     part = path.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,13 +107,20 @@ def _read(path: Path) -> Person:
         if path.stat().st_size > LARGEST:
             raise broken
         kept = json.loads(path.read_text(encoding="utf-8"))
-        embedding = np.array(kept["embedding"], np.float32)
-        person = Person(check_name(str(kept["name"])), embedding, float(kept["seconds"]))
+        vectors = [np.array(kept[key], np.float32) for key in ("embedding", "room") if key in kept]
+        person = Person(check_name(str(kept["name"])), vectors[0], float(kept["seconds"]), *vectors[1:])
     except OSError as error:
         raise VoiceprintError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, RecursionError):
         raise broken from None
-    unit = embedding.shape == (256,) and np.isfinite(embedding).all() and abs(np.linalg.norm(embedding) - 1) < 1e-3
-    if not unit or kept.get("encoder") != ENCODER:
+    if "embedding" not in kept or kept.get("encoder") != ENCODER or not all(map(_unit, vectors)):
         raise broken
     return person
+
+
+def _written(vector: Embedding) -> list[float]:
+    return [round(float(x), 7) for x in vector]
+
+
+def _unit(vector: Embedding) -> bool:
+    return vector.shape == (256,) and bool(np.isfinite(vector).all() and abs(np.linalg.norm(vector) - 1) < 1e-3)

@@ -157,8 +157,6 @@ def similarity(one: Embedding, other: Embedding) -> float:
 
 ENROLLED = ((0.5, 0.574), (1.0, 0.646), (2.0, 0.732), (3.0, 0.751), (6.0, 0.793))
 """(seconds of speech, similarity) from which on it is the person who enrolled: where both errors are equal."""
-ACROSS = ((0.5, 0.540), (1.0, 0.593), (2.0, 0.635), (3.0, 0.636))
-"""The same where the person is heard across a room, as in a call: a room makes voices less like themselves."""
 PAIR = ((0.5, 0.702), (1.0, 0.650), (2.0, 0.671), (3.0, 0.697), (6.0, 0.789))
 """The same for two stretches of speech, by the shorter of them."""
 LATEST = 3.0
@@ -171,6 +169,22 @@ def threshold(seconds: float, limits: Sequence[tuple[float, float]] = ENROLLED) 
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a voice needs that is heard across a room, as in a call: (seconds of speech, similarity)."""
+
+    known: tuple[tuple[float, float], ...]
+    """Where both errors are equal: for when there will be no more speech."""
+    sure: tuple[tuple[float, float], ...]
+    """Where one stranger of 300 passes: for while the person still speaks, and each further look is another chance."""
+
+
+IN_CALL = Limits(
+    known=((0.5, 0.493), (1.0, 0.586), (1.5, 0.677), (2.0, 0.718), (2.5, 0.728), (3.0, 0.744)),
+    sure=((1.0, 0.671), (1.5, 0.745), (2.0, 0.761), (2.5, 0.761), (3.0, 0.782)),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Spoken:
     """Who spoke: `name` is None for a stranger, and where there is too little speech to tell (`seconds`)."""
 
@@ -179,6 +193,8 @@ class Spoken:
     similarity: float = 0.0
     threshold: float = 0.0
     seconds: float = 0.0
+    sure: bool = False
+    """So like `name` that no more speech need be heard."""
 
     def evidence(self) -> dict[str, Any]:
         """For the call record."""
@@ -197,6 +213,7 @@ class WhoSpeaks:
     people: Mapping[str, Embedding]
     me: Embedding | None = None
     only_enrolled: bool = False
+    limits: Limits = IN_CALL
     _encoder: Encoder = field(default_factory=Encoder)
 
     def who(self, sound: Samples) -> Spoken:
@@ -208,8 +225,9 @@ class WhoSpeaks:
             return Spoken(None, seconds=seconds)
         heard = self._encoder.embed(speech)
         nearest, alike = max(((name, similarity(heard, each)) for name, each in known.items()), key=lambda at: at[1])
-        needed = threshold(seconds, ACROSS)
-        return Spoken(nearest if alike >= needed else None, nearest, alike, needed, seconds)
+        needed = threshold(seconds, self.limits.known)
+        sure = seconds >= self.limits.sure[0][0] and alike >= max(needed, threshold(seconds, self.limits.sure))
+        return Spoken(nearest if alike >= needed else None, nearest, alike, needed, seconds, sure)
 
     def welcome(self, spoken: Spoken | None) -> bool:
         """Whether somebody may have the floor: everybody, or with `only_enrolled` people who are known."""

@@ -4,7 +4,9 @@
 
 Real are the people (recordings), the room, the echo guard, the listener, the voiceprints and the call; the agent has
 a voice of espeak's or flite's, and enrols it as its own. The recogniser is scripted: it always hears a sentence, so
-that nothing but the voice decides. A call without any talker shows what the agent's own echo does.
+that nothing but the voice decides. A call without any talker shows what the agent's own echo does. The thresholds of
+each call come from `calibrate` without the two people in it: nobody is judged by what was fitted to them. A call ends
+when somebody got the floor, or has finished and the agent has gone on.
 """
 
 from __future__ import annotations
@@ -12,19 +14,19 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from echoless.ears.ears import Ears
 from echoless.ears.guard import EchoGuard
 from echoless.ears.recognisers.fake import FakeRecogniser
 from echoless.ears.turn_end import FakeTurnEnd
-from echoless.ears.voiceprint import Embedding, Encoder, WhoSpeaks
-from echoless.frames import Event
+from echoless.ears.voiceprint import Embedding, Encoder, Limits, WhoSpeaks
+from echoless.frames import RATE, Event
 from echoless.house import own_voice
 from echoless.mind.scripted import FunctionMind
 from echoless.rooms.cast import draw_voice
@@ -35,7 +37,8 @@ from echoless.rooms.virtual import VirtualMeter, run_virtual
 from echoless.talk import Call, Manners
 from echoless.voice.playback import Playback
 from echoless.voice.speaking import Speaker
-from echoless.workshop.voiceprint.calibrate import ENROL, KNOWN, STRANGERS, split, voices
+from echoless.workshop.voiceprint.across import across
+from echoless.workshop.voiceprint.calibrate import KNOWN, STRANGERS, limits, room_trials, who_is_who
 
 SECONDS = 16.0
 SAYS = (
@@ -43,6 +46,9 @@ SAYS = (
     "town ate, burnt and wore was carried over its two stone quays. Today there are a few fishing boats left."
 )
 LEVELS = (-10, 0, 10)
+KINDS = ("enrolled", "stranger", "nobody")
+AFTER = 2.5
+"""Seconds of silence after which a call is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +69,16 @@ class Outcome:
 class Gate:
     """The people, and the calls that are held with them. Raises ScriptError where there are no recordings."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, tell: Callable[[str], None] = lambda what: None) -> None:
         encoder = Encoder()
-        self.people = people
-        self.known: dict[str, Embedding] = {}
+        self.trials = room_trials(people, tell)
+        speech, heard = who_is_who(people)
+        self.everybody = list(heard)
+        self.known = {name: across(each, encoder.embed) for name, each in speech.items()}
         used: set[Path] = set()
-        for voice in voices(people, KNOWN, ENROL + 3):
-            enrol, _ = split(voice)
-            self.known[voice.name] = encoder.embed(np.concatenate(enrol))
-            mine = [r for r in people.recordings if r.speaker == voice.name]
-            used |= {r.path for r in mine[: len(enrol)]}
+        for name in self.known:
+            mine = [r for r in people.recordings if r.speaker == name]
+            used |= {r.path for r in mine[: len(mine) - len(heard[name])]}
         fit = [r for r in people.recordings if r.seconds >= 1.5 and r.path not in used and "+" not in r.speaker]
         self.mine = [r for r in fit if r.speaker in self.known]
         self.others = [r for r in fit if r.folder in (*KNOWN, *STRANGERS) and r.speaker]
@@ -88,7 +94,8 @@ class Gate:
         else:
             host = talker.speaker if kind == "enrolled" else draw.choice(sorted(known))
         script = self._script(draw, None if kind == "nobody" else talker)
-        events, cost = run_virtual(_call(script, number, {host: known[host]}))
+        needed = limits(self.trials, host, talker.speaker, names=self.everybody)
+        events, cost = run_virtual(_call(script, number, {host: known[host]}, needed))
         return _outcome(kind, talker.speaker if kind != "nobody" else "", events, cost)
 
     def _script(self, draw: random.Random, talker: Recording | None) -> Script:
@@ -106,10 +113,10 @@ class Gate:
         return parse(json.dumps(keys), Path())
 
 
-async def _call(script: Script, seed: int, known: dict[str, Embedding]) -> tuple[list[Event], float]:
+async def _call(script: Script, seed: int, known: dict[str, Embedding], needed: Limits) -> tuple[list[Event], float]:
     line, meter = RoomLine(script, seed), VirtualMeter("measured")
     voice = draw_voice(script, seed)
-    who = WhoSpeaks(known, own_voice(voice), only_enrolled=True)
+    who = WhoSpeaks(known, own_voice(voice), only_enrolled=True, limits=needed)
     ears = Ears(
         EchoGuard(), FakeRecogniser(("no wait a moment please",)), FakeTurnEnd(0.9), meter, language="en", who=who
     )
@@ -118,9 +125,28 @@ async def _call(script: Script, seed: int, known: dict[str, Embedding]) -> tuple
     call = Call(line, ears, mind, Speaker(voice, playback, meter), playback, meter, manners=Manners(greeting=SAYS))
     events: list[Event] = []
     call.subscribe(events.append)
+
+    def look(seconds: float) -> None:
+        if _won(events) or (line.voices and _finished(line, seconds) and not call.playback.ducked):
+            call.close()
+
+    line.on_second = look
     await line.open()
     await call.run()
-    return events, sum(meter.spent["voiceprint"]) / SECONDS
+    return events, sum(meter.spent["voiceprint"]) / line.seconds
+
+
+def _finished(line: RoomLine, seconds: float) -> bool:
+    """Whether the talker has been silent for so long that everything is decided."""
+    began = line.fired[0]
+    return began is not None and seconds > (began + len(line.voices[0].dry)) / RATE + AFTER
+
+
+def _won(events: list[Event]) -> bool:
+    """Whether somebody got the floor."""
+    return any(e.event == "agent.stopped" and e.data["reason"] == "interrupted" for e in events) or any(
+        e.event == "user.said" for e in events
+    )
 
 
 def _outcome(kind: str, speaker: str, events: list[Event], cost: float) -> Outcome:
@@ -130,8 +156,7 @@ def _outcome(kind: str, speaker: str, events: list[Event], cost: float) -> Outco
     return Outcome(
         kind,
         speaker,
-        any(e.event == "agent.stopped" and e.data["reason"] == "interrupted" for e in events)
-        or any(e.event == "user.said" for e in events),
+        _won(events),
         sum(e.event == "agent.ducked" for e in events),
         tuple(event.data["reason"] for event in rejected),
         str(last.get("nearest", "")),
@@ -153,7 +178,7 @@ def table(outcomes: list[Outcome]) -> str:
         "% of a core",
     )
     rows = [f"| {' | '.join(head)} |", "|---|---|---|---|---|---|---|"]
-    for kind in ("enrolled", "stranger", "nobody"):
+    for kind in KINDS:
         mine = [each for each in outcomes if each.kind == kind]
         if not mine:
             continue
@@ -172,22 +197,39 @@ def main(
     calls: Annotated[int, typer.Option(min=1, help="Of each kind.")] = 100,
     out: Annotated[Path, typer.Option(help="Where the table and each call's outcome go.")] = Path("out/gate"),
 ) -> None:
-    """Count both errors of the gate."""
-    gate = Gate(People())
-    outcomes: list[Outcome] = []
+    """Count both errors of the gate. The same command goes on where it was stopped."""
     out.mkdir(parents=True, exist_ok=True)
-    with (out / "calls.jsonl").open("w", encoding="utf-8") as log:
-        for number in range(calls):
-            for kind in ("enrolled", "stranger", "nobody"):
-                outcomes.append(gate.hold(kind, number))
-                told = {name: getattr(outcomes[-1], name) for name in Outcome.__slots__}
-                log.write(json.dumps(told) + "\n")
-                log.flush()
-            typer.echo(f"\r{number + 1} of {calls}", nl=False, err=True)
+    log = out / "calls.jsonl"
+    outcomes = _held(log)
+    gate = Gate(People(), lambda what: typer.echo(what, err=True))
+    done = Counter(each.kind for each in outcomes)
+    with log.open("a", encoding="utf-8") as file:
+        for kind, number in _order(calls):
+            if number < done[kind]:
+                continue
+            outcomes.append(gate.hold(kind, number))
+            told = {name: getattr(outcomes[-1], name) for name in Outcome.__slots__}
+            file.write(json.dumps(told) + "\n")
+            file.flush()
+            typer.echo(f"\r{len(outcomes)} of {calls * len(KINDS)}", nl=False, err=True)
     typer.echo("", err=True)
     text = table(outcomes)
     (out / "table.md").write_text(text + "\n", encoding="utf-8")
     typer.echo(text)
+
+
+def _order(calls: int) -> list[tuple[str, int]]:
+    """Those who talk first, in turns: what matters most is known soonest."""
+    talking = [(kind, number) for number in range(calls) for kind in KINDS[:2]]
+    return talking + [(KINDS[2], number) for number in range(calls)]
+
+
+def _held(log: Path) -> list[Outcome]:
+    """The outcomes of the calls that an earlier run has held already."""
+    if not log.exists():
+        return []
+    rows = [json.loads(row) for row in log.read_text(encoding="utf-8").splitlines() if row.endswith("}")]
+    return [Outcome(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
 
 
 if __name__ == "__main__":

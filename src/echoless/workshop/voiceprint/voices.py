@@ -19,6 +19,7 @@ from echoless.ears.voiceprint import (
     threshold,
 )
 from echoless.frames import RATE, Samples
+from echoless.workshop.voiceprint.across import across
 from echoless.workshop.voiceprint.engines import Engine
 from echoless.workshop.voiceprint.sound import read
 
@@ -109,4 +110,4 @@ def enrol(name: str, sounds: Sequence[tuple[str, Samples]], engine: Engine) -> P
                 f"({found.similarity:.2f}, {found.threshold:.2f} wanted): enrol them one by one"
             )
     whole = np.concatenate([speech_of(sound) for _, sound in sounds])
-    return Person(name, engine.embed(whole), total)
+    return Person(name, engine.embed(whole), total, across(whole, engine.embed))
