@@ -108,7 +108,7 @@ def test_errors_are_one_line_unless_debugging(error: Exception, code: int, words
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), BaseExceptionGroup("x", [KeyboardInterrupt()])])
 def test_ctrl_c_is_quiet(error: BaseException, monkeypatch, capsys):
-    def interrupt() -> None:
+    def interrupt(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("echoless.settings.load", interrupt)

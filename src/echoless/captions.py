@@ -21,6 +21,7 @@ from rich.text import Text
 from echoless.frames import Event
 from echoless.keys import Keys
 from echoless.plain import plain
+from echoless.tongue import Translate, plain_english, tongue
 
 REFRESH = 0.08
 """Seconds between two pictures."""
@@ -65,6 +66,7 @@ class Said:
     done: bool = False
     name: str = ""
     """Of a person whose voice is known."""
+    say: Translate = plain_english
 
     def rendered(self) -> RenderableType:
         body = Text(self.text, style="yellow" if self.who == "note" else "")
@@ -74,18 +76,20 @@ class Said:
         line = Table.grid(padding=(0, 1))
         line.add_column(min_width=5, justify="right", style=STYLE[self.who])
         line.add_column(overflow="fold")
-        line.add_row(self.name or MARK[self.who].strip(), body)
+        line.add_row(self.name or self.say(MARK[self.who].strip()), body)
         return line
 
     def plain(self) -> str:
-        cut = f" [cut off: {self.rest}]" if self.rest else ""
-        return f"{self.name or MARK[self.who].strip()}: {self.text}{cut}" if self.who != "note" else f"({self.text})"
+        cut = f" [{self.say(f'cut off: {self.rest}')}]" if self.rest else ""
+        who = self.name or self.say(MARK[self.who].strip())
+        return f"{who}: {self.text}{cut}" if self.who != "note" else f"({self.text})"
 
 
 class Captions:
-    """The screen's content. Unknown events and keys are ignored."""
+    """The screen's content, in a language that `tongue` knows. Unknown events and keys are ignored."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = "en") -> None:
+        self.say = tongue(language)
         self.open: list[Said] = []
         self.state = "listening"
         self.duplex = "full"
@@ -182,13 +186,13 @@ class Captions:
         self._note(f"{data.get('part', 'a part')} failed: {data.get('what', '')} ({data.get('action', '')})")
 
     def _note(self, text: str) -> None:
-        self.open.append(Said("note", plain(text), done=True))
+        self.open.append(Said("note", plain(self.say(text)), done=True))
 
     def _entry(self, who: str, key: int) -> Said:
         for each in reversed(self.open):
             if each.who == who and each.key == key and not each.done:
                 return each
-        self.open.append(Said(who, key=key))
+        self.open.append(Said(who, key=key, say=self.say))
         return self.open[-1]
 
 
@@ -196,24 +200,25 @@ def picture(captions: Captions, levels: tuple[float, float] | None, keys: bool =
     """The live part of the screen: captions that may change, meters, whose turn, keys."""
     rows: list[RenderableType] = [each.rendered() for each in captions.open]
     if levels is not None:
-        rows.append(_meters(levels, captions.muted))
+        rows.append(_meters(levels, captions.muted, captions.say))
     colour = {"speaking": "green", "ducked": "magenta", "thinking": "yellow", "hearing you": "cyan"}
     state = "muted" if captions.muted else "your turn, held" if captions.pushing else captions.state
-    line = Text.assemble(("      ", ""), (f"● {state}", f"bold {colour.get(state, 'white')}"))
+    line = Text.assemble(("      ", ""), (f"● {captions.say(state)}", f"bold {colour.get(state, 'white')}"))
     if captions.duplex != "full":
-        line.append(f"  ({captions.duplex} duplex)", style="yellow")
+        line.append(f"  ({captions.say(f'{captions.duplex} duplex')})", style="yellow")
     if keys:
-        line.append("    m mute · space hold the floor · Esc stop · q quit", style="bright_black")
+        keys_told = captions.say("m mute · space hold the floor · Esc stop · q quit")
+        line.append(f"    {keys_told}", style="bright_black")
     return Group(*rows, line)
 
 
-def _meters(levels: tuple[float, float], muted: bool) -> Text:
+def _meters(levels: tuple[float, float], muted: bool, say: Translate) -> Text:
     line = Text("      ")
     for name, level, style in (("mic", levels[0], "cyan"), ("out", levels[1], "green")):
         filled = round(20 * min(1.0, max(0.0, 1 - level / QUIETEST)))
         hot = level > -3
         style = "bright_black" if muted and name == "mic" else "red" if hot else style
-        line.append(f"{name} ", style="bright_black")
+        line.append(f"{say(name)} ", style="bright_black")
         line.append("▮" * filled, style=style).append("▯" * (20 - filled), style="bright_black").append("   ")
     return line
 
@@ -223,13 +228,14 @@ async def watch(
     controls: Controls | None = None,
     levels: Levels | None = None,
     console: Console | None = None,
+    language: str = "en",
 ) -> None:
     """Show a call until its events end. On a terminal a live view with keys, else plain lines."""
     console = console or Console(highlight=False)
     if not console.is_terminal or console.is_dumb_terminal:
-        await _plain(events, console)
+        await _plain(events, console, language)
         return
-    captions = Captions()
+    captions = Captions(language)
     reading = Keys(lambda key: _press(key, captions, controls)) if controls else contextlib.nullcontext()
     with Live(console=console, auto_refresh=False, transient=True) as live, reading as keys:
         drawing = asyncio.ensure_future(_draw(live, captions, levels, keys is not None and keys.alive))
@@ -255,8 +261,8 @@ def _print(console: Console, done: list[Said]) -> None:
         console.print(each.rendered())
 
 
-async def _plain(events: AsyncIterator[Event], console: Console) -> None:
-    captions = Captions()
+async def _plain(events: AsyncIterator[Event], console: Console, language: str) -> None:
+    captions = Captions(language)
     try:
         async for event in events:
             captions.feed(event)

@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from echoless import __version__
 from echoless.plain import plain
+from echoless.tongue import entitle, localised, tongue, wanted
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 """Exit codes: a wrong command line or setting; anything that failed; Ctrl-C."""
@@ -36,6 +37,7 @@ def _version(wanted: bool) -> None:
 def _everywhere(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    language: Annotated[str | None, typer.Option(help="Language of what is shown and spoken: en, zh.")] = None,
 ) -> None: ...
 
 
@@ -88,33 +90,37 @@ def talk(
 
 
 @app.command()
-def config(json_: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def config(
+    context: typer.Context, json_: Annotated[bool, typer.Option("--json", help="For programs.")] = False
+) -> None:
     """Print every setting, its value, and where that came from."""
-    from echoless.settings import load
-
-    rows = load().rows()
+    loaded = _load(context)
+    rows = loaded.rows()
     if json_:
         _print_json({row["name"]: {"value": row["value"], "from": row["from"]} for row in rows})
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("setting", "value", "from", "what it is", box=None, pad_edge=False)
+    say = tongue(loaded.settings.language)
+    table = Table(*map(say, ("setting", "value", "from", "what it is")), box=None, pad_edge=False)
     for row in rows:
         value = "" if row["value"] is None else str(row["value"])
-        table.add_row(row["name"], value, row["from"], row["what"], style="dim" if row["from"] == "default" else "bold")
+        table.add_row(
+            row["name"], value, say(row["from"]), say(row["what"]), style="dim" if row["from"] == "default" else "bold"
+        )
     Console().print(table)
 
 
 @app.command()
 def doctor(
+    context: typer.Context,
     json_: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Check what is installed, and try every part: what is wrong, and what to do about it."""
     from echoless.doctor.examine import examine
-    from echoless.settings import load
 
-    raise typer.Exit(examine(load().settings, as_json=json_))
+    raise typer.Exit(examine(_load(context).settings, as_json=json_))
 
 
 @app.command()
@@ -170,7 +176,7 @@ BESIDE = (
 
 def _mount(name: str, module: str, what: str) -> None:
     def run(context: typer.Context) -> None:
-        program = typer.main.get_command(import_module(module).app)
+        program = localised(typer.main.get_command(import_module(module).app), wanted(sys.argv[1:]))
         code = program.main(context.args, prog_name=f"echoless {name}", standalone_mode=False)
         raise typer.Exit(code or 0)
 
@@ -186,7 +192,10 @@ for each in BESIDE:
 def _load(context: typer.Context) -> Any:
     from echoless.settings import Settings, load
 
-    return load({name: value for name, value in context.params.items() if name in Settings.model_fields})
+    given = {name: value for name, value in context.params.items() if name in Settings.model_fields}
+    if given.get("language") is None:
+        given["language"] = context.find_root().params.get("language")
+    return load(given)
 
 
 def _print_json(value: Any) -> None:
@@ -201,7 +210,10 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [each for each in arguments if each != "--debug"]
     try:
-        return app(arguments, prog_name="echoless", standalone_mode=False) or 0
+        if not arguments or {"--help", "-h"} & set(arguments):
+            entitle(wanted(arguments))
+        program = localised(typer.main.get_command(app), wanted(arguments))
+        return program.main(arguments, prog_name="echoless", standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except TyperException as error:  # a wrong command line; no command at all has printed the help already

@@ -12,6 +12,7 @@ import math
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -19,11 +20,12 @@ from rich.console import Console
 from echoless.captions import watch
 from echoless.plain import piece, plain
 from echoless.settings import Loaded, Settings
+from echoless.tongue import tongue
 
 
 def converse(loaded: Loaded, typed: bool = False) -> int:
     """Hold one conversation to its end; the exit code. Raises the one-line errors of the parts."""
-    settings = loaded.settings
+    settings, tell = loaded.settings, _teller(loaded.settings)
     if typed:
         return asyncio.run(_type(settings))
     if settings.microphone is not None:
@@ -34,11 +36,11 @@ def converse(loaded: Loaded, typed: bool = False) -> int:
         from echoless.serve.command import desktop_browser, hold_in_browser
 
         if desktop_browser():
-            _say(f"{trouble} Going on in the browser, which may have one.")
+            tell(f"{trouble} Going on in the browser, which may have one.")
             return hold_in_browser(settings)
-        _say(f"{trouble} Going on with the keyboard.")
+        tell(f"{trouble} Going on with the keyboard.")
         return asyncio.run(_type(settings))
-    _say(f"{trouble} There is no keyboard either: a person in a simulated room talks instead.")
+    tell(f"{trouble} There is no keyboard either: a person in a simulated room talks instead.")
     from echoless.demo import demonstrate
 
     return demonstrate(settings, _folder())
@@ -61,18 +63,18 @@ def no_sound_card() -> str | None:
 async def _hold(settings: Settings) -> int:
     from echoless.house import open_call
 
-    console = Console(highlight=False)
-    async with open_call(settings, tell=_say) as call:
+    console, tell = Console(highlight=False), _teller(settings)
+    async with open_call(settings, tell=tell) as call:
 
         def levels() -> tuple[float, float]:
             return decibel(call.microphone_level), decibel(call.loudspeaker_level)
 
         async with contextlib.aclosing(call.events()) as events:  # type: ignore[type-var]
-            await watch(events, call, levels, console)
+            await watch(events, call, levels, console, settings.language)
     if settings.microphone is not None:
-        _say(f"the agent's side: {settings.loudspeaker or settings.microphone.with_suffix('.reply.wav')}")
+        tell(f"the agent's side: {settings.loudspeaker or settings.microphone.with_suffix('.reply.wav')}")
     if settings.record is not None:
-        _say(f"the record: {settings.record} (echoless show {settings.record})")
+        tell(f"the record: {settings.record} (echoless show {settings.record})")
     return 0
 
 
@@ -83,18 +85,18 @@ async def _type(settings: Settings) -> int:
     from echoless.mind.decent import decently
     from echoless.mind.door import MindError
 
-    console = Console(highlight=False)
+    console, tell, say = Console(highlight=False), _teller(settings), tongue(settings.language)
     turns: list[Turn] = []
     decent = open_filter(settings)
     async with contextlib.AsyncExitStack() as stack:
-        mind = await open_mind(settings, stack, tell=_say)
+        mind = await open_mind(settings, stack, tell=tell)
         if sys.stdin.isatty():
-            _say("Write, and press Enter. Ctrl-D ends it.")
-        while (text := await _line("you: ")) is not None:
+            tell("Write, and press Enter. Ctrl-D ends it.")
+        while (text := await _line(f"{say('you')}: ")) is not None:
             if not text.strip():
                 continue
             turns.append(Turn("user", text.strip()))
-            console.print("agent: ", end="", style="bold green")
+            console.print(f"{say('agent')}: ", end="", style="bold green")
             said = ""
             try:
                 async with contextlib.aclosing(mind.reply(turns)) as pieces:  # type: ignore[type-var]
@@ -146,5 +148,7 @@ def _folder() -> Path:
     return folder
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _teller(settings: Settings) -> Callable[[str], None]:
+    """Tells a person something, in their language."""
+    say = tongue(settings.language)
+    return lambda text: print(say(text), file=sys.stderr, flush=True)
