@@ -8,6 +8,7 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0, // data: addresses are not in the page's security policy
     modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 700, // livekit-client, fetched by pages in a LiveKit room only
   },
   test: { environment: "happy-dom", include: ["tests/**/*.test.ts"] },
 });

@@ -1,4 +1,7 @@
-"""Draw docs/pictures/page-*.png: python page/e2e/pictures.py (needs Chromium and `npm ci` in page/)."""
+"""Draw docs/pictures/page-*.png: python page/e2e/pictures.py (needs Chromium and `npm ci` in page/).
+
+With a folder's name it draws there, and more: every state that is worth looking at, in both themes and languages.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,37 @@ ANSWERS = {
 FLOOR = "document.body.dataset.floor"
 
 
-async def main() -> None:
-    folder = ROOT / "docs" / "pictures"
-    folder.mkdir(exist_ok=True)
+CHINESE = (
+    "(() => { const l = document.getElementById('language'); l.value = 'zh'; l.dispatchEvent(new Event('change')) })()"
+)
+
+
+async def more(folder: Path) -> None:
+    """No microphone, nothing said yet, Chinese, a phone on its side, keyboard focus."""
+    async with Serving(Settings(greet=False), Place(port=0), Terms()) as serving, browser(None) as page:
+        await page("goto", url=serving.url)
+        for theme in ("light", "dark"):
+            await page("theme", theme=theme)
+            await page("picture", path=str(folder / f"welcome-{theme}.png"))
+        await page("press", key="Tab")
+        await page("press", key="Tab")
+        await page("press", key="Tab")
+        await page("picture", path=str(folder / "focus-dark.png"))
+        await page("theme", theme="light")
+        await page("click", selector="#talk")
+        await page.until("document.getElementById('notices').innerText.includes('refused')")
+        await page("picture", path=str(folder / "denied-light.png"))
+        await page("tell", what=CHINESE)
+        await page("size", width=390, height=760)
+        await page("picture", path=str(folder / "denied-zh-phone.png"))
+        await page("click", selector="#open-settings")
+        await page("picture", path=str(folder / "settings-zh-phone.png"))
+        await page("press", key="Escape")
+        await page("size", width=740, height=360)
+        await page("picture", path=str(folder / "phone-on-its-side.png"))
+
+
+async def main(folder: Path) -> None:
     settings = Settings(greet=False)
     serve = Serving(settings, Place(port=0), Terms(), reply=lambda text: ANSWERS.get(text, "Yes."))
     async with serve as serving, browser(pause(300)) as page:
@@ -56,4 +87,10 @@ async def main() -> None:
         await page("picture", path=str(folder / "page-settings.png"))
 
 
-asyncio.run(main())
+if len(sys.argv) > 1:
+    aside = Path(sys.argv[1])
+    aside.mkdir(parents=True, exist_ok=True)
+    asyncio.run(more(aside))
+    asyncio.run(main(aside))
+else:
+    asyncio.run(main(ROOT / "docs" / "pictures"))

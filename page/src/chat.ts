@@ -47,7 +47,7 @@ export class Chat {
   }
 
   private draw(bubble: Bubble, item: HTMLLIElement): void {
-    item.className = `${bubble.who}${bubble.done ? " done" : " live"}${bubble.typed ? " typed" : ""}`;
+    item.className = `${bubble.who}${bubble.done ? " done" : " live"}${bubble.typed ? " typed" : ""}${bubble.name ? " other" : ""}`;
     item.replaceChildren(...(bubble.who === "note" ? [this.note(bubble)] : this.contribution(bubble)));
   }
 
@@ -57,9 +57,9 @@ export class Chat {
   }
 
   private contribution(bubble: Bubble): Node[] {
-    const who = element("span", "hidden", `${say(this.language, bubble.who === "user" ? "you" : "agent")}: `);
+    const who = bubble.name ?? say(this.language, bubble.who === "user" ? "you" : "agent");
     const words = element("p", "");
-    words.append(who);
+    words.append(element("span", bubble.name ? "name" : "hidden", bubble.name ? who : `${who}: `));
     if (bubble.text) words.append(element("span", "said", bubble.text));
     if (bubble.rest) {
       if (bubble.text && !/\s$/.test(bubble.text) && !/^[\s\p{P}\p{Script=Han}]/u.test(bubble.rest)) words.append(" ");
@@ -75,7 +75,7 @@ export class Chat {
 
 /** A bubble in one line for a screen reader. */
 export function spoken(bubble: Bubble, language: Language): string {
-  const who = say(language, bubble.who === "user" ? "you" : "agent");
+  const who = bubble.name ?? say(language, bubble.who === "user" ? "you" : "agent");
   const cut = bubble.rest ? ` (${say(language, "cut")} ${bubble.rest})` : "";
   return `${who}: ${bubble.text}${cut}`;
 }

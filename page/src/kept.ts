@@ -9,6 +9,8 @@ export interface Preferences {
   microphone: string;
   loudspeaker: string;
   aloud: boolean;
+  /** By which others in a room know this person. */
+  name: string;
 }
 
 const PREFERENCES = "echoless.preferences";
@@ -21,7 +23,7 @@ export interface Conversation {
 }
 
 export function defaults(languages: readonly string[]): Preferences {
-  return { language: preferred(languages), theme: "auto", volume: 100, microphone: "", loudspeaker: "", aloud: true };
+  return { language: preferred(languages), theme: "auto", volume: 100, microphone: "", loudspeaker: "", aloud: true, name: "" };
 }
 
 /** The stored preferences, each checked: storage is the user's to edit. */
@@ -34,6 +36,7 @@ export function loadPreferences(storage: Storage | null, languages: readonly str
   if (typeof stored.microphone === "string") known.microphone = stored.microphone;
   if (typeof stored.loudspeaker === "string") known.loudspeaker = stored.loudspeaker;
   if (typeof stored.aloud === "boolean") known.aloud = stored.aloud;
+  if (typeof stored.name === "string") known.name = stored.name.slice(0, 40);
   return known;
 }
 

@@ -1,8 +1,7 @@
 /** The socket to the server: comes back by itself, with the conversation's secret. */
 
 import { FULL, OVER, REPLACED, WRONG, type FromServer, type ToServer } from "./messages";
-
-export type LinkState = "closed" | "connecting" | "open" | "lost";
+import type { LinkState } from "./transport";
 
 /** Milliseconds without a word from the server after which the network counts as gone. */
 export const SILENCE = 4500;

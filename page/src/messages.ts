@@ -8,12 +8,14 @@ export interface Bubble {
   done: boolean;
   typed: boolean;
   kind: string;
+  /** Who said it, where there are others in the room. */
+  name?: string;
 }
 
 export type Floor = "listening" | "hearing" | "paused" | "guessing" | "thinking" | "speaking" | "ducked" | "closed";
 
 export type FromServer =
-  | { type: "session"; id: string; resumed: boolean; recorded: boolean }
+  | { type: "session"; id: string; resumed: boolean; recorded: boolean; room?: string }
   | { type: "loading"; what: string }
   | { type: "ready" }
   | { type: "trouble"; text: string }
@@ -25,11 +27,15 @@ export type FromServer =
   | { type: "latency"; seconds: number }
   | { type: "hush"; seconds: number }
   | { type: "ended" }
+  /** In a LiveKit room: who else is there; that no agent comes; that it came only to say that there is no room. */
+  | { type: "people"; people: { name: string; speaking: boolean }[] }
+  | { type: "alone" }
+  | { type: "full" }
   | { type: "beat" };
 
 export type ToServer =
   | { type: "hello"; session: string | null }
-  | { type: "offer"; sdp: string }
+  | { type: "offer"; sdp: string; cancels_echo: boolean }
   | { type: "type"; text: string }
   | { type: "stop" }
   | { type: "quiet" }

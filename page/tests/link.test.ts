@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Link, SILENCE, type LinkState } from "../src/link";
+import { Link, SILENCE } from "../src/link";
+import type { LinkState } from "../src/transport";
 import { OVER, type FromServer } from "../src/messages";
 
 class Socket {

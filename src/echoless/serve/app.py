@@ -16,6 +16,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from echoless.serve import messages as m
 from echoless.serve.gate import COOKIE, ENTRY_SECONDS, Admission, Origins, Refusal
 from echoless.serve.limits import Bucket, Buckets
+from echoless.serve.rooms import Rooms
 from echoless.serve.session import Full, Session, Sessions
 
 HELLO_WITHIN = 10.0
@@ -30,21 +31,12 @@ KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".s
 REPLACED, OVER, FULL, WRONG = 4001, 4002, 4003, 4004
 """Closing codes of ours: another window took over, the conversation ended, too many, the page misbehaved."""
 
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-    )
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src {connect}; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
 HEADERS = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": POLICY.format(connect="'self'"),
     "Permissions-Policy": "microphone=(self), speaker-selection=(self), camera=(), geolocation=(), display-capture=()",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -68,7 +60,10 @@ class Limits:
 
 
 class Server:
-    """The routes. `admission` None lets everybody in whose request is our own page's (loopback)."""
+    """The routes. `admission` None lets everybody in whose request is our own page's (loopback).
+
+    With `rooms` pages meet the agent in LiveKit rooms, and no conversation is held here.
+    """
 
     def __init__(
         self,
@@ -79,7 +74,12 @@ class Server:
         secure: bool = False,
         proxied: bool = False,
         limits: Limits | None = None,
+        rooms: Rooms | None = None,
     ) -> None:
+        self.rooms = rooms
+        self._headers = dict(HEADERS)
+        if rooms:
+            self._headers["Content-Security-Policy"] = POLICY.format(connect=f"'self' {rooms.sources()}")
         self.sessions, self.origins, self.admission = sessions, origins, admission
         self._secure, self._proxied = secure, proxied
         self._limits = limits or Limits()
@@ -92,7 +92,10 @@ class Server:
         app.router.add_get("/", self._page)
         app.router.add_get("/health", self._health)
         app.router.add_post("/enter", self._enter)
-        app.router.add_get("/talk", self._talk)
+        if self.rooms:
+            app.router.add_post("/join", self._join)
+        else:
+            app.router.add_get("/talk", self._talk)
         app.router.add_get("/{path:.+}", self._file)
         app.on_shutdown.append(self._shut)
         return app
@@ -117,12 +120,12 @@ class Server:
             return Refusal(429, "too many requests; wait a little")
         socket, page = request.path == "/talk", request.path == "/" and request.method == "GET"
         refusal = self.origins.refuse(request.headers, socket=socket, page=page)
-        if refusal is None and socket and not self._admitted(request):
+        if refusal is None and request.path in ("/talk", "/join") and not self._admitted(request):
             return Refusal(401, "the link or token that the server's terminal shows is needed")
         return refusal
 
     def _finished(self, response: web.StreamResponse) -> web.StreamResponse:
-        for name, value in HEADERS.items():
+        for name, value in self._headers.items():
             response.headers.setdefault(name, value)
         if self._secure:
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -159,27 +162,32 @@ class Server:
 
     async def _enter(self, request: web.Request) -> web.StreamResponse:
         """The token or a link's code for a cookie. An empty code asks whether one is needed at all."""
-        try:
-            data = await request.json()
-        except (ValueError, RecursionError):
-            data = None
-        code = data.get("code") if isinstance(data, dict) else None
+        code = (await _json(request)).get("code")
         if not isinstance(code, str) or len(code) > 256:
             raise web.HTTPBadRequest
-        if self._admitted(request) and not code:
-            return web.json_response({"entered": True})
-        if self.admission is None:
-            return web.json_response({"entered": True})
+        entered = {"entered": True, "livekit": self.rooms is not None}
+        if self.admission is None or (self._admitted(request) and not code):
+            return web.json_response(entered)
         if not self._limits.entries.take(self._address(request), time.monotonic()):
             return refused(Refusal(429, "too many attempts; wait a minute"))
         cookie = self.admission.enter(code) if code else None
         if cookie is None:
             return refused(Refusal(401, "this is not the token, or the link was used already or is too old"))
-        response = web.json_response({"entered": True})
+        response = web.json_response(entered)
         response.set_cookie(
             COOKIE, cookie, max_age=int(ENTRY_SECONDS), httponly=True, secure=self._secure, samesite="Strict"
         )
         return response
+
+    async def _join(self, request: web.Request) -> web.StreamResponse:
+        """A token for a LiveKit room."""
+        assert self.rooms is not None
+        if not self._limits.beginnings.take(self._address(request), time.monotonic()):
+            return refused(Refusal(429, "too many calls were begun; wait a minute"))
+        try:
+            return web.json_response(self.rooms.join(await _json(request)))
+        except m.BadMessage as error:
+            return refused(Refusal(400, str(error)))
 
     async def _talk(self, request: web.Request) -> web.StreamResponse:
         if len(self._sockets) >= self._limits.sockets:
@@ -188,7 +196,7 @@ class Server:
         socket = Socket(ws, self._limits)
         self._sockets.add(socket)
         try:
-            for name, value in HEADERS.items():
+            for name, value in self._headers.items():
                 ws.headers.setdefault(name, value)
             await ws.prepare(request)
             await socket.hold(lambda hello: self._welcome(hello, self._address(request)))
@@ -299,6 +307,15 @@ class Socket:
                 await self._ws.send_str(json.dumps(message, ensure_ascii=False))
         with contextlib.suppress(ConnectionError, RuntimeError):
             await self._ws.close(code=self._closing[0], message=self._closing[1])
+
+
+async def _json(request: web.Request) -> dict[str, Any]:
+    """A request's JSON object; empty where it has none."""
+    try:
+        data = await request.json()
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def refused(refusal: Refusal) -> web.Response:

@@ -25,6 +25,7 @@ from aiohttp import web
 from echoless.lines.webrtc import LOOPBACK, WebLine
 from echoless.serve.app import Server
 from echoless.serve.gate import Admission, Origins, loopback_origins
+from echoless.serve.rooms import Rooms
 from echoless.serve.session import Reply, Session, Sessions
 from echoless.settings import Settings, SettingsError, load
 
@@ -141,7 +142,9 @@ class Serving:
         names: tuple[str, ...] = (),
         token: str | None = None,
         reply: Reply | None = None,
+        rooms: Rooms | None = None,
     ) -> None:
+        self.rooms = rooms
         self.settings, self.place, self.terms = settings, place or Place(), terms or Terms()
         self.url = ""
         self.admission: Admission | None = None
@@ -157,7 +160,7 @@ class Serving:
         try:
             if self.place.open_to_others:
                 self.admission = Admission(time.monotonic, self._token)
-            if trouble := await self.sessions.prepare():
+            if self.rooms is None and (trouble := await self.sessions.prepare()):
                 raise ServeError(trouble)
             await self._listen(context)
         except BaseException as error:
@@ -200,6 +203,7 @@ class Serving:
             self.admission,
             secure=self.place.secure,
             proxied=self.place.behind is not None,
+            rooms=self.rooms,
         )
         runner = web.AppRunner(self.server.app(), access_log=None, handle_signals=False, shutdown_timeout=3)
         await runner.setup()
@@ -234,13 +238,16 @@ def hold_in_browser(settings: Settings) -> int:
 
 
 async def _serve(serving: Serving, opens: bool, say: Callable[[str], None] = typer.echo) -> int:
-    typer.echo("getting ready ...", err=True)
+    if serving.rooms is None:
+        typer.echo("getting ready ...", err=True)
     async with serving:
         say(f"The page: {serving.url}")
         if serving.admission:
             say(f"Open this once, within ten minutes: {serving.url}/#enter={serving.admission.link()}")
             say(f"Other devices, later: the token {serving.admission.token}")
-        if serving.settings.record is not None:
+        if serving.rooms is not None:
+            say(f"Conversations are held in rooms of {serving.rooms.access.url}, by whatever worker serves them.")
+        elif serving.settings.record is not None:
             say(f"Conversations are recorded in {serving.settings.record}; the page says so.")
         typer.echo("Ctrl-C ends it.", err=True)
         if opens and desktop_browser():
@@ -278,6 +285,9 @@ def main(
     behind: Annotated[str | None, _flag(_REACH, "https:// address of the proxy in front of us.")] = None,
     token_file: Annotated[Path | None, _flag(_REACH, "A token of one's own; as a rule drawn anew.")] = None,
     media_address: Annotated[list[str] | None, _flag(_REACH, "Where sound may travel.")] = None,
+    livekit_url: Annotated[
+        str | None, _flag(_REACH, "Meet the agent in rooms of this LiveKit server (keys: LIVEKIT_API_KEY, ..._SECRET).")
+    ] = None,
     conversations: Annotated[int, typer.Option(min=1, max=64, help="At a time.", rich_help_panel=_REACH)] = 2,
     keep: Annotated[float, typer.Option(min=5, help="Seconds to wait for a page that has gone.")] = 300.0,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in this machine's browser.")] = True,
@@ -296,8 +306,26 @@ def main(
     settings = load(flags).settings
     if settings.microphone is not None or settings.device is not None:
         raise SettingsError("the page brings its own microphone: leave --microphone and --device out")
-    serving = Serving(settings, place, Terms(conversations, keep), names=tuple(name or ()), token=_token(token_file))
+    serving = Serving(
+        settings,
+        place,
+        Terms(conversations, keep),
+        names=tuple(name or ()),
+        token=_token(token_file),
+        rooms=_rooms(livekit_url),
+    )
     raise typer.Exit(asyncio.run(_serve(serving, open_)))
+
+
+def _rooms(url: str | None) -> Rooms | None:
+    if url is None:
+        return None
+    from echoless.livekit.access import LiveKitError, access
+
+    try:
+        return Rooms(access(url))
+    except LiveKitError as error:
+        raise ServeError(str(error)) from None
 
 
 def _token(path: Path | None) -> str | None:

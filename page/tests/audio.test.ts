@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { loudness, playout, whyNot } from "../src/sound";
+import { loudness, playout, whyNot } from "../src/audio";
 
 describe("sound", () => {
   it("measures silence as nothing, full scale as all, and 20 dB as a third", () => {
