@@ -183,6 +183,20 @@ def test_a_piper_voice_comes_with_its_configuration_and_its_cards_licence(hub: H
     assert str(paths[0]) in listing()
 
 
+def test_a_recogniser_comes_as_a_folder_and_counts_when_it_is_whole(hub: Hub, models: Path):
+    known = catalogue.entry("sense-voice")
+    assert known
+    hub.files[f"{known.repo}/model.int8.onnx"] = b"onnx"
+    with pytest.raises(PullError, match=r"has no file tokens\.txt"):
+        pull("sense-voice")
+    assert catalogue.pulled("sense-voice") is None
+    hub.files[f"{known.repo}/tokens.txt"] = b"a 0\n"
+    folder = models / "sense-voice"
+    assert pull("sense-voice") == [folder / "model.int8.onnx", folder / "tokens.txt"]
+    assert catalogue.pulled("sense-voice") == folder
+    assert str(folder) in listing()
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [
@@ -212,6 +226,7 @@ def test_the_list_holds_the_promised_names():
     text = listing()
     for name in (
         "Llama-3.2-3B-Instruct", "Qwen2.5", "gemma-3-270m-it", "LFM2-1.2B", "TinyLlama-1.1B-Chat", "SmallThinker-3B",
-        "minichat-3b", "en_US-hfc_female-medium", "zh_CN-huayan-medium",
+        "minichat-3b", "en_US-hfc_female-medium", "zh_CN-huayan-medium", "sense-voice", "paraformer-zh",
+        "whisper-small",
     ):  # fmt: skip
         assert name in text

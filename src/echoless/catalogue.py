@@ -22,6 +22,8 @@ class Entry:
     sha256: str = ""
     extra: str = ""
     """A file that belongs to it: a Piper voice's configuration."""
+    beside: tuple[str, ...] = ()
+    """Files that lie beside it in a folder by its name: a recogniser's."""
 
 
 VOICES = "rhasspy/piper-voices"
@@ -61,6 +63,26 @@ MODELS = (
         "Llama 3.2 Community License", 2019, "6c1a2b41161032677be168d354123594c0e6e67d2b9227c84f296ad037c728ff",
     ),
 )  # fmt: skip
+RECOGNISERS = (
+    Entry(
+        "sense-voice", "csukuangfj/sherpa-onnx-sense-voice-zh-en-ja-ko-yue-2024-07-17", "model.int8.onnx",
+        "FunASR model licence", 239, beside=("tokens.txt",),
+    ),
+    Entry(
+        "paraformer-zh", "csukuangfj/sherpa-onnx-paraformer-zh-2024-03-09", "model.int8.onnx",
+        "FunASR model licence", 227, beside=("tokens.txt",),
+    ),
+    Entry(
+        "whisper-base", "Systran/faster-whisper-base", "model.bin", "MIT", 145,
+        beside=("config.json", "tokenizer.json", "vocabulary.txt"),
+    ),
+    Entry(
+        "whisper-small", "Systran/faster-whisper-small", "model.bin", "MIT", 484,
+        beside=("config.json", "tokenizer.json", "vocabulary.txt"),
+    ),
+)  # fmt: skip
+"""Models for other languages than English: of sherpa-onnx (`echoless[sherpa]`) and of faster-whisper
+(`echoless[whisper]`)."""
 SPOKEN = ("en_US-hfc_female-medium", "zh_CN-huayan-medium")
 """Voices that the list shows; every other Piper voice goes by its name just so."""
 
@@ -72,7 +94,7 @@ def models_dir() -> Path:
 
 def entry(name: str) -> Entry | None:
     """What is known by this name: a listed model (in any case of letters), or any Piper voice."""
-    for each in MODELS:
+    for each in (*MODELS, *RECOGNISERS):
         if each.name.lower() == name.lower():
             return each
     if match := _VOICE.fullmatch(name):
@@ -84,7 +106,11 @@ def entry(name: str) -> Entry | None:
 
 
 def pulled(name: str) -> Path | None:
-    """The file of a model or voice that was pulled by this name, or None where it was not."""
+    """The file of a model or voice that was pulled by this name, or the folder of a recogniser's; None where it was
+    not, or not whole."""
     known = entry(name)
+    if known and known.beside:
+        folder = models_dir() / known.name
+        return folder if all((folder / file).is_file() for file in (known.file, *known.beside)) else None
     path = models_dir() / (Path(known.file).name if known else name)
     return path if (known or "/" not in name) and path.is_file() else None

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from echoless.catalogue import pulled
+from echoless.catalogue import SPOKEN, pulled
 from echoless.ears import enrolled
 from echoless.ears.choose import open_recogniser
 from echoless.ears.door import Recogniser
@@ -42,6 +42,7 @@ from echoless.talk import Call, Manners
 from echoless.voice.choose import open_voice
 from echoless.voice.door import Voice
 from echoless.voice.playback import Playback
+from echoless.voice.polyglot import Polyglot
 from echoless.voice.speaking import Speaker
 
 Tell = Callable[[str], None]
@@ -83,7 +84,7 @@ async def open_call(
         mind = await open_mind(settings, stack, reply, tell, lambda *what: note[0](*what))
         ears, voice = await asyncio.gather(
             asyncio.to_thread(open_ears, settings, meter, line, on_recognising),
-            asyncio.to_thread(open_voice, settings.tts_model, language(settings), settings.voice_speed, pulled),
+            asyncio.to_thread(open_agents_voice, settings),
         )
         stack.callback(ears.close)
         call = wire(settings, line, ears, mind, voice, meter, lambda *what: note[0](*what))
@@ -130,7 +131,7 @@ def open_ears(
     import numpy as np
 
     spoken = None if settings.language == "auto" else settings.language
-    reopen = partial(open_recogniser, settings.recogniser, spoken, settings.recogniser_model or "")
+    reopen = partial(open_recogniser, settings.recogniser, spoken, settings.recogniser_model or "", pulled)
     recogniser = recogniser or reopen()
     turn_end = open_turn_end()
     noise = np.random.default_rng(0).normal(0, 0.01, RATE).astype(np.float32)
@@ -148,6 +149,17 @@ def acquaint(settings: Settings, voice: Voice) -> WhoSpeaks | None:
             raise SettingsError("only_enrolled: nobody is enrolled yet (echoless voiceprint enrol NAME)")
         return None
     return WhoSpeaks({each.name: each.in_call for each in people}, own_voice(voice), settings.only_enrolled)
+
+
+def open_agents_voice(settings: Settings) -> Voice:
+    """The voice that the settings name, which leaves a reply in Chinese, or in English, to another that has learnt it:
+    a pulled Piper voice, else espeak. Raises VoiceError."""
+
+    def other(tongue: str) -> Voice:
+        name = next((name for name in SPOKEN if name.startswith(tongue) and pulled(name)), None)
+        return open_voice(name, tongue, settings.voice_speed, pulled)
+
+    return Polyglot(open_voice(settings.tts_model, language(settings), settings.voice_speed, pulled), other)
 
 
 def own_voice(voice: Voice) -> Embedding | None:

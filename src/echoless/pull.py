@@ -19,7 +19,7 @@ import huggingface_hub as hub
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers, disable_progress_bars
 
-from echoless.catalogue import MODELS, SPOKEN, VOICES, Entry, entry, models_dir
+from echoless.catalogue import MODELS, RECOGNISERS, SPOKEN, VOICES, Entry, entry, models_dir, pulled
 
 LARGEST_TEXT = 1 << 20
 """Bytes of a MODEL_CARD that are read."""
@@ -38,14 +38,14 @@ def pull(name: str, *, sha256: str | None = None, folder: Path | None = None) ->
     if name == "smart-turn":
         return [_smart_turn()]
     wanted = entry(name) or _own(name)
-    folder = folder or models_dir()
+    folder = (folder or models_dir()) / (wanted.name if wanted.beside else "")
     licence = _licence(wanted)
     print(f"{wanted.name}: {wanted.repo}, licence: {licence}", file=sys.stderr)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [_fetch(wanted.repo, wanted.file, folder, (sha256 or wanted.sha256).lower(), licence)]
-        if wanted.extra:
-            paths.append(_fetch(wanted.repo, wanted.extra, folder, "", licence))
+        more = [*wanted.beside, *filter(None, [wanted.extra])]
+        paths += [_fetch(wanted.repo, file, folder, "", licence) for file in more]
     except OSError as error:
         raise PullError(f"{error.filename or folder}: {error.strerror or error}") from None
     return paths
@@ -62,10 +62,9 @@ def _smart_turn() -> Path:
 def listing() -> str:
     """The models that have a name, and what is here already."""
     voices = [each for each in map(entry, SPOKEN) if each is not None]
+    known = (*MODELS, *voices, *RECOGNISERS)
     rows = [("name", "MB", "licence", "here")]
-    for each in (*MODELS, *voices):
-        path = models_dir() / Path(each.file).name
-        rows.append((each.name, str(each.megabytes), each.licence, str(path) if path.exists() else "-"))
+    rows += [(each.name, str(each.megabytes), each.licence, str(pulled(each.name) or "-")) for each in known]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:<{widths[2]}}  {d}" for a, b, c, d in rows]
     return "\n".join(
@@ -76,7 +75,7 @@ def listing() -> str:
 def _own(name: str) -> Entry:
     match = _OWN.fullmatch(name)
     if match is None or ".." in name.split("/"):
-        names = [*(each.name for each in MODELS), *SPOKEN]
+        names = [*(each.name for each in (*MODELS, *RECOGNISERS)), *SPOKEN]
         close = [each for each in names if name.lower() in each.lower()] or difflib.get_close_matches(
             name, names, 1, 0.4
         )

@@ -65,8 +65,8 @@ class Settings(BaseSettings):
     volume: float = Field(0.0, ge=-40, le=12, description="louder or softer, dB")
     # ears
     language: str = Field("en", pattern=r"^([a-z]{2,3}|auto)$", description="what is spoken: en, zh, ..., or auto")
-    recogniser: str = Field("moonshine", description="which engine recognises speech")
-    recogniser_model: str | None = Field(None, description="a model of that engine: a name or a folder")
+    recogniser: str = Field("auto", description="which engine recognises speech; auto: the best for the language")
+    recogniser_model: str | None = Field(None, description="a model of that engine: a pulled name or a folder")
     only_enrolled: bool = Field(False, description="only people of 'echoless voiceprint enrol' may speak or interrupt")
     # line
     device: str | None = Field(None, description="sound card: number or part of its name; 'IN,OUT' for two")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,55 @@ SOUND = np.full(RATE, 0.1, np.float32)
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(RecogniserError, match=r"no recogniser 'nope'.*moonshine.*whisper"):
         open_recogniser("nope")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None, str]]:
+    """What was opened in place of a real engine: name, language, model. All extras are there."""
+    found: list[tuple[str, str | None, str]] = []
+
+    def opener(name: str) -> Any:
+        return lambda language, model: found.append((name, language, model)) or FakeRecogniser(())
+
+    monkeypatch.setattr(choose, "_opener", opener)
+    monkeypatch.setattr(choose, "find_spec", lambda package: object())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("language", "pulled", "engine", "model"),
+    [
+        ("en", ["sense-voice", "whisper-small"], "moonshine", ""),
+        (None, [], "moonshine", ""),
+        (None, ["paraformer-zh", "whisper-base"], "whisper", "whisper-base"),
+        (None, ["sense-voice"], "sherpa", "sense-voice"),
+        ("zh", ["paraformer-zh", "sense-voice"], "sherpa", "sense-voice"),
+        ("zh", ["paraformer-zh"], "sherpa", "paraformer-zh"),
+        ("fr", ["paraformer-zh", "whisper-base", "whisper-small"], "whisper", "whisper-small"),
+    ],
+)
+def test_the_best_engine_for_a_language(
+    opened: list[tuple[str, str | None, str]], language: str | None, pulled: list[str], engine: str, model: str
+) -> None:
+    open_recogniser("auto", language, find=lambda name: Path("/m") / name if name in pulled else None)
+    assert opened == [(engine, language, f"/m/{model}" if model else "")]
+
+
+def test_what_to_do_where_nothing_understands_a_language(opened: list[tuple[str, str | None, str]]) -> None:
+    with pytest.raises(RecogniserError, match="echoless pull sense-voice") as caught:
+        open_recogniser("auto", "zh")
+    assert "\n" not in str(caught.value)
+    assert not opened
+
+
+def test_a_named_engine_finds_its_pulled_model(opened: list[tuple[str, str | None, str]]) -> None:
+    def find(name: str) -> Path | None:
+        return Path("/m") / name if name == "whisper-base" else None
+
+    open_recogniser("whisper", "zh", find=find)
+    open_recogniser("whisper", "zh", "whisper-base", find)
+    open_recogniser("whisper", "zh", "/my/own", find)
+    assert [model for _, _, model in opened] == ["/m/whisper-base", "/m/whisper-base", "/my/own"]
 
 
 def test_moonshine_says_which_engines_know_other_languages() -> None:

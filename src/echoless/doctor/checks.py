@@ -194,11 +194,12 @@ def echo_canceller(patient: Patient) -> Iterator[Finding]:
 def recogniser(patient: Patient) -> Iterator[Finding]:
     from rapidfuzz.fuzz import ratio
 
+    from echoless.catalogue import pulled
     from echoless.ears.choose import open_recogniser
 
     settings = patient.settings
     language = None if settings.language == "auto" else settings.language
-    engine = open_recogniser(settings.recogniser, language, settings.recogniser_model or "")
+    engine = open_recogniser(settings.recogniser, language, settings.recogniser_model or "", pulled)
     try:
         speech = _speech(patient)
         engine.transcribe(speech, language)  # the first one also loads

@@ -56,7 +56,7 @@ class Speaker:
 
         Raises VoiceError when neither the voice nor its replacement can speak.
         """
-        text = normalise(sentence, self.voice.traits.language)
+        text = normalise(sentence, self._language(sentence))
         if not await self._room(generation):
             return False
         while text.original:
@@ -66,7 +66,7 @@ class Speaker:
             except VoiceError as error:
                 rest = self._break_off(generation, text)
                 await self._replace(error)
-                text = normalise(rest, self.voice.traits.language)
+                text = normalise(rest, self._language(rest))
         return self.playback.admits(generation)
 
     async def finish(self, generation: int) -> bool:
@@ -76,6 +76,11 @@ class Speaker:
     def close(self) -> None:
         """Let go of the voice."""
         self.voice.close()
+
+    def _language(self, text: str) -> str:
+        """What `text` will be said in: a voice that knows several languages tells."""
+        tell = getattr(self.voice, "language_of", None)
+        return tell(text) if tell else self.voice.traits.language
 
     async def _room(self, generation: int) -> bool:
         while self.playback.admits(generation):

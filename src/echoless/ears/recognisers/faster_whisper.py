@@ -32,7 +32,7 @@ class FasterWhisper:
             why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             raise RecogniserError(
                 f"The Whisper model {name!r} cannot be loaded ({why}): give the folder of a CTranslate2 model with "
-                "--recogniser-model, or fetch one first: echoless pull Systran/faster-whisper-base"
+                "--recogniser-model, or fetch one first: echoless pull whisper-base"
             ) from None
         languages = ("en",) if not self._engine.model.is_multilingual else ()
         self.language = language

@@ -67,7 +67,7 @@ class Sherpa:
 def _files(model: str) -> tuple[Path, Path]:
     if not model:
         raise RecogniserError(
-            "sherpa needs the folder of a SenseVoice or Paraformer model: --recogniser-model FOLDER "
+            "sherpa needs a SenseVoice or Paraformer model: echoless pull sense-voice, or --recogniser-model FOLDER "
             "(it holds tokens.txt and model.int8.onnx)"
         )
     folder = Path(model)

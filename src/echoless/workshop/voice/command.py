@@ -109,11 +109,12 @@ def check(
     words: Annotated[bool, Option(help="Hold the words against the recogniser's.")] = True,
 ) -> None:
     """Silence, loudness, clipping, noise, reverberation, words: a report, and what to record again."""
+    from echoless.catalogue import pulled
     from echoless.ears.choose import open_recogniser
     from echoless.workshop.voice import check as checking
 
     found = DataSet.open(data)
-    recogniser = open_recogniser(language=found.about.language) if words else None
+    recogniser = open_recogniser(language=found.about.language, find=pulled) if words else None
     report = checking.check(found, recogniser, _tell)
     typer.echo(report.text())
     _tell(str(checking.write(report, data)))
