@@ -167,9 +167,11 @@ def pull(
 # Whole sub-programs that live beside their organ: name, module with a Typer `app`, what it is.
 BESIDE = (
     ("rehearse", "echoless.rooms.rehearse", "Hold a scripted conversation in a simulated room."),
+    ("room", "echoless.livekit.command", "Join one LiveKit room: as the agent, or as a person with the sound card."),
     ("serve", "echoless.serve.command", "Talk in a web page, on this machine or from others."),
     ("mind", "echoless.workshop.mind.command", "A mind of your own: collect, clean, train, judge, export, try."),
     ("voice", "echoless.workshop.voice.command", "A voice of your own: record, check, recolour, train, export, say."),
+    ("worker", "echoless.livekit.serve", "Serve LiveKit rooms: one process a conversation, as many as stay quick."),
     ("voiceprint", "echoless.workshop.voiceprint.command", "Know people by their voices, and compare voices."),
 )
 

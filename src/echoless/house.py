@@ -6,21 +6,25 @@ Progress is told through `tell`, a line at a time, for whatever may take over tw
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from echoless.catalogue import SPOKEN, pulled
 from echoless.ears import enrolled
 from echoless.ears.choose import open_recogniser
 from echoless.ears.door import Recogniser
-from echoless.ears.ears import Ears
+from echoless.ears.ears import Ears, Guard
 from echoless.ears.guard import EchoGuard
 from echoless.ears.turn_end import open_turn_end
 from echoless.ears.voiceprint import Embedding, Encoder, VoiceprintError, WhoSpeaks, speech_of
-from echoless.frames import RATE, Samples
+from echoless.frames import BLOCK, RATE, Samples
 from echoless.lines.door import Line
 from echoless.lines.files import FileLine
 from echoless.meter import LiveMeter, Meter
@@ -47,6 +51,8 @@ from echoless.voice.speaking import Speaker
 
 Tell = Callable[[str], None]
 Trouble = Callable[[str, str, str], None]
+KEY = "ECHOLESS_LLM_KEY"
+"""The environment variable with the key of the server at `llm_url`; no flag, which every process list would show."""
 GREETINGS = {"en": "Hello, I am listening.", "zh": "你好，我在听。"}
 APOLOGIES = {
     "en": "Sorry, I lost my train of thought. Please say that again.",
@@ -71,8 +77,12 @@ async def open_call(
     reply: Callable[[str], Any] | None = None,
     on_recognising: Callable[[], None] | None = None,
     tell: Tell = silent,
+    guard: Guard | None = None,
 ) -> AsyncIterator[Call]:
-    """A call ready to `run`. Raises LineError, MindError, VoiceError, RecogniserError or SettingsError."""
+    """A call ready to `run`; `guard` takes the place of the usual echo guard.
+
+    Raises LineError, MindError, VoiceError, RecogniserError or SettingsError.
+    """
     async with AsyncExitStack() as stack:
         meter = LiveMeter()
         stack.push_async_callback(meter.aclose)
@@ -83,7 +93,7 @@ async def open_call(
         stack.push_async_callback(line.aclose)
         mind = await open_mind(settings, stack, reply, tell, lambda *what: note[0](*what))
         ears, voice = await asyncio.gather(
-            asyncio.to_thread(open_ears, settings, meter, line, on_recognising),
+            asyncio.to_thread(open_ears, settings, meter, line, on_recognising, None, guard),
             asyncio.to_thread(open_agents_voice, settings),
         )
         stack.callback(ears.close)
@@ -125,11 +135,10 @@ def open_ears(
     line: Line,
     on_recognising: Callable[[], None] | None = None,
     recogniser: Recogniser | None = None,
+    guard: Guard | None = None,
 ) -> Ears:
-    """Everything between microphone and floor, warmed up. `recogniser`: one that is open already. Raises
-    RecogniserError."""
-    import numpy as np
-
+    """Everything between microphone and floor, warmed up. `recogniser`: one that is open already, `guard`: one in
+    place of the usual. Raises RecogniserError."""
     spoken = None if settings.language == "auto" else settings.language
     reopen = partial(open_recogniser, settings.recogniser, spoken, settings.recogniser_model or "", pulled)
     recogniser = recogniser or reopen()
@@ -137,8 +146,18 @@ def open_ears(
     noise = np.random.default_rng(0).normal(0, 0.01, RATE).astype(np.float32)
     recogniser.transcribe(noise, spoken)
     turn_end.finished(noise, "hello", spoken)
-    guard = EchoGuard(cancels_echo=line.traits.cancels_echo)
+    guard = guard or EchoGuard(cancels_echo=line.traits.cancels_echo)
     return Ears(guard, recogniser, turn_end, meter, language=spoken, on_recognising=on_recognising, reopen=reopen)
+
+
+def warm(settings: Settings) -> None:
+    """Read and run once what a conversation needs, so that the next one opens quickly. Never fails."""
+    with contextlib.suppress(Exception):
+        spoken = None if settings.language == "auto" else settings.language
+        open_recogniser(settings.recogniser, spoken, settings.recogniser_model or "", pulled).close()
+        open_turn_end().close()
+        EchoGuard().hear(np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32))
+        sample_of(open_voice(settings.tts_model, language(settings), settings.voice_speed, pulled))
 
 
 def acquaint(settings: Settings, voice: Voice) -> WhoSpeaks | None:
@@ -172,7 +191,6 @@ def own_voice(voice: Voice) -> Embedding | None:
 
 def sample_of(voice: Voice) -> Samples:
     """Some seconds of `voice`, float32 at 16 kHz. Raises VoiceError."""
-    import numpy as np
     import soxr
 
     sample = SAMPLES.get(voice.traits.language, SAMPLES["en"])
@@ -200,7 +218,10 @@ async def open_mind(
         await server.start()
     sampling = sampling_for(settings, path)
     llama = LlamaMind(
-        server_endpoint(server) if server else where, system=system, sampling=sampling, limit=settings.reply_tokens
+        server_endpoint(server) if server else Endpoint.parse(where, os.environ.get(KEY, "")),
+        system=system,
+        sampling=sampling,
+        limit=settings.reply_tokens,
     )
     stack.push_async_callback(llama.aclose)
     await llama.check()

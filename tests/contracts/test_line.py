@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes.util
+import itertools
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,13 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from livekit import rtc
 
 from echoless.frames import BLOCK, Block
 from echoless.lines.door import Line, LineError, LineTraits
 from echoless.lines.fake import ScriptedLine
 from echoless.lines.files import FileLine
+from echoless.lines.livekit import LiveKitLine
+from echoless.lines.livekitpeer import RATE as ROOM_RATE
 from echoless.lines.soundcard import SoundCardLine
 from echoless.lines.webrtc import WebLine
+from echoless.livekit.client import Client, joined
+from echoless.livekit.server import LocalServer
+from echoless.livekit.server import missing as no_livekit
 from echoless.rooms.line import RoomLine
 from echoless.rooms.script import Script
 
@@ -67,8 +74,36 @@ async def a_page(line: WebLine) -> AsyncIterator[None]:
     await page.aclose()
 
 
+@pytest.fixture(scope="module")
+def livekit() -> Iterator[LocalServer]:
+    if why := no_livekit():
+        pytest.skip(why)
+    with LocalServer() as server:
+        yield server
+
+
+numbers = itertools.count()
+
+
+@asynccontextmanager
+async def in_a_room(server: LocalServer) -> AsyncIterator[LiveKitLine]:
+    """A line that is open, with a person at the other end whose microphone is on."""
+    room, name = rtc.Room(), f"room-{next(numbers)}"
+    await joined(room, server.access.url, server.access.token(name, "agent", agent=True))
+    line = LiveKitLine(room)
+    await line.open()
+    person = noise(1.0, ROOM_RATE)
+    async with Client(server.access, name, "person", microphone=lambda count, now: person[:count]):
+        async with asyncio.timeout(20):
+            while not line.heard:
+                await line.exchange(silence(line))
+        yield line
+        await line.aclose()
+    await room.disconnect()
+
+
 PLAIN = ["scripted-16", "scripted-48", "files-16", "files-48", "room-16", "room-48"]
-KINDS = [*PLAIN, *(pytest.param(each, marks=pytest.mark.slow) for each in ("soundcard-48", "web-48"))]
+KINDS = [*PLAIN, *(pytest.param(each, marks=pytest.mark.slow) for each in ("soundcard-48", "web-48", "livekit-24"))]
 
 
 @pytest.fixture(params=KINDS)
@@ -80,13 +115,18 @@ async def line(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             made: Line = SoundCardLine(rate=int(rate) * 1000)
         elif kind == "web":
             made = WebLine(patience=20)
+        elif kind == "livekit":
+            made = await stack.enter_async_context(in_a_room(request.getfixturevalue("livekit")))
         else:
             made = {"scripted": scripted, "files": files, "room": room}[kind](tmp_path, int(rate) * 1000)
-        await made.open()
+        if kind != "livekit":
+            await made.open()
         stack.push_async_callback(made.aclose)
         if isinstance(made, WebLine):
             await stack.enter_async_context(a_page(made))
-        if kind in ("soundcard", "web") and "reference" in request.node.name:  # time stamps mean little at first
+        if (
+            kind in ("soundcard", "web", "livekit") and "reference" in request.node.name
+        ):  # time stamps mean little at first
             for _ in range(75):
                 await made.exchange(silence(made))
         yield made

@@ -94,11 +94,11 @@ class LocalServer:
         return self
 
     def _start(self, program: Path) -> None:
-        port = self._port or (PORT if _free(PORT) else _any_port())
+        port = self._port or (PORT if _free(PORT) else any_port())
         self.access = Access(f"ws://127.0.0.1:{port}", f"API{secrets.token_hex(6)}", secrets.token_urlsafe(36))
         self.folder.mkdir(parents=True, exist_ok=True)
         written = self.folder / "server.yaml"
-        _write_private(written, configuration(port, _any_port(udp=True), self.access.key, self.access.secret))
+        _write_private(written, configuration(port, any_port(udp=True), self.access.key, self.access.secret))
         environment = self.access.environment()
         _write_private(self.folder / "env", "".join(f"{name}={value}\n" for name, value in environment.items()))
         with (self.folder / "server.log").open("wb") as log:
@@ -168,7 +168,8 @@ def _free(port: int) -> bool:
     return False
 
 
-def _any_port(udp: bool = False) -> int:
+def any_port(udp: bool = False) -> int:
+    """A port of this machine that is free now."""
     with socket.socket(type=socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

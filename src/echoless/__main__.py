@@ -1,0 +1,7 @@
+"""`python -m echoless`."""
+
+import sys
+
+from echoless.cli import main
+
+sys.exit(main())

@@ -1,0 +1,75 @@
+"""For a caller for whom there is no room: said at once, in writing and aloud, and then we leave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import numpy as np
+import soxr
+from livekit import rtc
+
+from echoless.catalogue import pulled
+from echoless.frames import Samples
+from echoless.house import language
+from echoless.lines.livekitpeer import RATE, Mouth
+from echoless.livekit import wire
+from echoless.settings import Settings
+from echoless.voice.choose import open_voice
+from echoless.voice.door import VoiceError
+
+SORRY = {
+    "en": "I am sorry, everybody here is in a conversation already. Please try again in a few minutes.",
+    "zh": "抱歉，现在大家都在通话中，请过几分钟再试。",
+}
+_TAIL = 0.5
+"""Seconds of silence after the last word: it is still on its way."""
+_PEOPLE = 5.0
+"""Seconds in which the caller should be there to hear it."""
+
+
+async def apologise(settings: Settings, room: rtc.Room) -> None:
+    """Say it in a room that is connected. A voice that fails leaves the written word."""
+    text = SORRY.get(language(settings), SORRY["en"])
+    await _somebody(room)
+    await room.local_participant.send_text(text, topic=wire.CHAT)
+    attributes = {wire.SEGMENT: "full", wire.FINAL: "true"}
+    await room.local_participant.send_text(text, topic=wire.TRANSCRIPTION, attributes=attributes)
+    data = wire.packed({"type": "full", "text": text})
+    if data:
+        await room.local_participant.publish_data(data, topic=wire.TOPIC)
+    with contextlib.suppress(VoiceError):
+        await _speak(room, await asyncio.to_thread(_sound, settings, text))
+
+
+async def _somebody(room: rtc.Room) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PEOPLE):
+            while not room.remote_participants:
+                await asyncio.sleep(0.05)
+
+
+def _sound(settings: Settings, text: str) -> Samples:
+    """The words, float32 at the room's rate, by the quickest voice there is. Raises VoiceError."""
+    voice = open_voice("espeak", language(settings), settings.voice_speed, pulled)
+    sound = np.concatenate([chunk.samples for chunk in voice.speak(text)])
+    return soxr.resample(sound, voice.traits.rate, RATE).astype(np.float32)
+
+
+async def _speak(room: rtc.Room, sound: Samples) -> None:
+    at = 0
+
+    def pull(count: int, now: float) -> Samples:
+        nonlocal at
+        piece = sound[at : at + count]
+        at += count
+        return np.pad(piece, (0, count - len(piece)))
+
+    mouth = Mouth(room, pull)
+    await mouth.open()
+    try:
+        async with asyncio.timeout(len(sound) / RATE + 10):
+            while at < len(sound) + _TAIL * RATE:
+                await asyncio.sleep(0.05)
+    finally:
+        await mouth.aclose()

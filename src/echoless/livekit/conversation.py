@@ -1,0 +1,295 @@
+"""One conversation in a room: our call on a LiveKit line, and what the room is told of it.
+
+LiveKit's own front ends get transcripts (`lk.transcription`), the agent's state and chat (`lk.chat`) as they know
+them; our page gets the messages that it would get over its socket (`livekit.wire`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from livekit import rtc
+
+from echoless.floor import State
+from echoless.frames import BLOCK_SECONDS, Event, Turn
+from echoless.house import Tell, open_call, silent
+from echoless.lines.livekit import LiveKitLine
+from echoless.livekit import wire
+from echoless.livekit.guard import RoomGuard
+from echoless.livekit.transcripts import Transcripts
+from echoless.serve import messages as m
+from echoless.serve.limits import Buckets
+from echoless.serve.transcript import Transcript
+from echoless.settings import Settings
+from echoless.talk import Call
+
+CAPTIONS = 0.1
+"""Seconds between two looks at what was heard of the agent."""
+STATES = {State.THINKING: "thinking", State.SPEAKING: "speaking", State.DUCKED: "speaking"}
+OUTBOX = 1000
+"""Messages that may wait for the room."""
+
+Keep = Callable[[Sequence[Turn]], Awaitable[None]]
+"""Keeps the conversation so far where another agent finds it."""
+
+
+class Conversation:
+    """The agent's side of a room that is connected. `run` holds it until everybody has left or `close` is called.
+
+    `past`: what was said before, with another agent. `keep` is given the conversation after every turn.
+    `generation`: the how manieth agent this is in the room; when a later one comes, this one goes.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        room: rtc.Room,
+        *,
+        reply: Callable[[str], Any] | None = None,
+        past: Sequence[Turn] = (),
+        keep: Keep | None = None,
+        generation: int = 0,
+        patience: float = 20.0,
+    ) -> None:
+        self.room = room
+        self.line = LiveKitLine(room, patience=patience, on_hush=self._hush)
+        self.guard = RoomGuard(self.line)
+        self.call: Call | None = None
+        self.latencies: list[float] = []
+        """Seconds from a user's last sound, or Enter, to the agent's first at the loudspeaker; the latest 200."""
+        self._settings, self._reply, self._past, self._keep = settings, reply, list(past), keep
+        self._generation = generation
+        self._transcript = Transcript()
+        self._transcripts = Transcripts(room, lambda: self.line.track)
+        self._outbox: asyncio.Queue[Awaitable[Any]] = asyncio.Queue(OUTBOX)
+        self._limits = Buckets(30, 60)
+        self._speaker = ""
+        self._state = ""
+        self._early: list[tuple[str, str]] = []
+        """What was written before the call was open."""
+        self._stopped_at: float | None = None
+        self._reading: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    async def run(self, tell: Tell = silent) -> None:
+        """Hold the conversation. Raises LineError, MindError, VoiceError, RecogniserError or SettingsError."""
+        self.room.on("data_received", self._on_data)
+        self.room.on("participant_attributes_changed", self._on_attributes)
+        self.room.register_text_stream_handler(wire.CHAT, self._on_chat)
+        try:
+            await self._set_state("initializing")
+            async with open_call(
+                self._settings, line=self.line, reply=self._reply, tell=tell, guard=self.guard
+            ) as call:
+                self.call = call
+                if not self._closing:
+                    await self._hold(call)
+        finally:
+            self.call = None
+            self.room.off("data_received", self._on_data)
+            self.room.off("participant_attributes_changed", self._on_attributes)
+            self.room.unregister_text_stream_handler(wire.CHAT)
+
+    async def _hold(self, call: Call) -> None:
+        pending = self._remember(call)
+        call.subscribe(self._on_event)
+        async with asyncio.TaskGroup() as tasks:
+            beside = [tasks.create_task(self._deliver()), tasks.create_task(self._caption(call))]
+            self._tell({"type": "ready"})
+            self._tell_floor(call)
+            for who, text in [("", pending), *self._early]:
+                asyncio.get_running_loop().call_soon(self._typed, who, text)
+            try:
+                await call.run()
+                async with asyncio.timeout(2):
+                    await self._outbox.join()
+            except TimeoutError:
+                pass
+            finally:
+                for task in (*beside, *self._reading):
+                    task.cancel()
+
+    def _remember(self, call: Call) -> str:
+        """Put what was said before into the history; the user's last words, if nobody has answered them yet."""
+        if self._past:
+            call.manners = replace(call.manners, greeting=None)
+        pending = self._past.pop().text if self._past and self._past[-1].role == "user" else ""
+        for k, turn in enumerate(self._past):
+            if turn.role == "user":
+                call.history.user(turn.text)
+            else:
+                call.history.agent(-1 - k, turn.text)
+        return pending
+
+    def close(self) -> None:
+        """End the conversation after the current block."""
+        self._closing = True
+        if self.call:
+            self.call.close()
+
+    # --- what people send -------------------------------------------------------------------------------------
+
+    def _on_chat(self, reader: rtc.TextStreamReader, who: str) -> None:
+        task = asyncio.ensure_future(self._read(reader, who))
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _read(self, reader: rtc.TextStreamReader, who: str) -> None:
+        text = ""
+        async for piece in reader:
+            text += piece
+            if len(text) > m.LONGEST_TEXT:
+                return
+        if self._may(who):
+            self._typed(who, text)
+
+    def _typed(self, who: str, text: str) -> None:
+        if self.call is None:
+            self._early = [*self._early[-9:], (who, text)]
+        elif text.strip():
+            self._speaker = who
+            self._stopped_at = self.call.seconds
+            self.call.type(text)
+
+    def _may(self, who: str) -> bool:
+        return self._limits.take(who, time.monotonic())
+
+    def _on_data(self, packet: rtc.DataPacket) -> None:
+        """A message of somebody's page, or a stranger's nonsense."""
+        who = packet.participant
+        if packet.topic != wire.TOPIC or who is None or not self._may(who.identity):
+            return
+        if who.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT:
+            return
+        message = wire.unpacked(packet.data)
+        if message.get("type") == "ping" and isinstance(message.get("n"), int):
+            self._tell({"type": "pong", "n": message["n"]}, who.identity)
+            return
+        with contextlib.suppress(m.BadMessage, UnicodeDecodeError):
+            self._obey(who.identity, m.parse(packet.data.decode()))
+
+    def _obey(self, who: str, message: m.Message) -> None:
+        match message:
+            case m.Hello():
+                self._catch_up(who)
+            case m.Typed(text):
+                self._typed(who, text)
+            case m.Stop() if self.call:
+                self.call.stop()
+            case m.Mute(on) if self.call and self.line.people == [who]:
+                self.call.mute(on)
+            case m.Playout(seconds):
+                self.line.playout(who, seconds)
+            case m.End():
+                self.close()
+
+    def _catch_up(self, who: str) -> None:
+        """Everything so far, for a page that has nothing yet."""
+        for bubble in self._transcript.all():
+            self._tell(self._named(bubble), who)
+        if self.call:
+            self._tell({"type": "ready"}, who)
+            self._tell_floor(self.call, who)
+
+    def _on_attributes(self, changed: object, participant: rtc.Participant) -> None:
+        theirs = participant.attributes.get(wire.GENERATION, "")
+        agent = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        mine = participant.identity == self.room.local_participant.identity
+        if agent and not mine and theirs.isdecimal() and int(theirs) > self._generation:
+            self.close()
+
+    # --- what the room is told --------------------------------------------------------------------------------
+
+    def _post(self, work: Awaitable[Any]) -> None:
+        try:
+            self._outbox.put_nowait(work)
+        except asyncio.QueueFull:  # the room is away: what it missed is history
+            if asyncio.iscoroutine(work):
+                work.close()
+
+    async def _deliver(self) -> None:
+        while True:
+            work = await self._outbox.get()
+            try:
+                await work
+            except Exception as error:  # a room that is reconnecting, a participant that has just left
+                if self.call and self.room.isconnected():
+                    self.call.trouble("room", f"{type(error).__name__}: {error}", "degraded")
+            finally:
+                self._outbox.task_done()
+
+    def _tell(self, message: dict[str, Any], who: str | None = None) -> None:
+        data = wire.packed(message)
+        if data:
+            to = [who] if who else []
+            self._post(self.room.local_participant.publish_data(data, topic=wire.TOPIC, destination_identities=to))
+
+    def _hush(self, seconds: float) -> None:
+        self._tell({"type": "hush", "seconds": round(seconds, 3)})
+
+    def _named(self, message: dict[str, Any]) -> dict[str, Any]:
+        """A bubble with the name of whoever said it, where there are several who may have."""
+        return {**message, "name": self._speaker} if message.get("who") == "user" else message
+
+    def _tell_floor(self, call: Call, who: str | None = None) -> None:
+        message = {"type": "floor", "state": call.floor.state.value, "duplex": call.ears.breaker.duplex}
+        self._tell(message, who)
+        state = STATES.get(call.floor.state, "listening")
+        if state != self._state:
+            self._post(self._set_state(state))
+
+    async def _set_state(self, state: str) -> None:
+        self._state = state
+        await self.room.local_participant.set_attributes({wire.STATE: state, wire.GENERATION: str(self._generation)})
+
+    # --- the call's events ------------------------------------------------------------------------------------
+
+    def _on_event(self, event: Event) -> None:
+        call = self.call
+        if call is None:
+            return
+        if event.event == "user.started":
+            self._speaker = self.guard.speaker or (self.line.people or [""])[0]
+        for change in self._transcript.feed(event):
+            self._tell(self._named(change))
+        for work in self._transcripts.feed(event, self._speaker):
+            self._post(work)
+        match event.event:
+            case "user.stopped":
+                self._stopped_at = event.t - call.ears.listener.tuning.hang * BLOCK_SECONDS
+            case "agent.started":
+                self._answered(event.t)
+            case "user.said" | "agent.said":
+                self._save(call, event)
+        asyncio.get_running_loop().call_soon(self._tell_floor, call)  # the floor moves after its event is told
+
+    def _save(self, call: Call, event: Event) -> None:
+        if self._keep is None:
+            return
+        turns = call.history.turns
+        if event.event == "user.said" and not event.data.get("typed"):
+            turns = call.history.with_user(str(event.data.get("text", "")))
+        self._post(self._keep(turns))
+
+    def _answered(self, at: float) -> None:
+        if self._stopped_at is None:
+            return
+        self.latencies = [*self.latencies[-199:], round(at - self._stopped_at + self.line.latency, 3)]
+        self._stopped_at = None
+        self._tell({"type": "latency", "seconds": self.latencies[-1]})
+
+    async def _caption(self, call: Call) -> None:
+        """Follow the agent's words as they leave the loudspeaker."""
+        while True:
+            await asyncio.sleep(CAPTIONS)
+            if call.floor.state in (State.SPEAKING, State.DUCKED):
+                heard = call.playback.text(round(self.line.latency * call.playback.rate))
+                for change in self._transcript.saying(heard.generation, heard.text, heard.unheard):
+                    self._tell(change)
+                for work in self._transcripts.saying(heard.generation, heard.text):
+                    self._post(work)

@@ -1,0 +1,135 @@
+"""What a worker's process does for one room: join, hold the conversation, report. Runs in a process of its own.
+
+Nothing here loads any of LiveKit's models; `livekit-agents` does the dispatch and the processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from livekit.agents import AutoSubscribe, JobContext, JobProcess
+
+from echoless.livekit import wire
+from echoless.livekit.admission import Report
+from echoless.livekit.apology import apologise
+from echoless.livekit.conversation import Conversation
+from echoless.livekit.memory import Memory, unpacked
+from echoless.settings import Settings
+
+REPORTS = 1.0
+"""Seconds between two reports."""
+STALE = 10.0
+"""Seconds after which a report tells nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """Makes a process ready before it has a room: what every conversation needs is imported and was read once."""
+
+    settings: Settings
+
+    def __call__(self, process: JobProcess) -> None:
+        from echoless.house import warm
+
+        warm(self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The work for one room. `folder` is where reports go: one file a job, gone when it ended in order."""
+
+    settings: Settings
+    folder: Path
+    patience: float = 20.0
+
+    async def __call__(self, ctx: JobContext) -> None:
+        await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+        mine = ctx.room.local_participant
+        report = self.folder / f"{ctx.job.id}.json"
+        try:
+            if mine.attributes.get(wire.FULL) == "true":
+                await apologise(self.settings, ctx.room)
+            else:
+                await self._converse(ctx, report)
+        finally:
+            report.unlink(missing_ok=True)
+            ctx.shutdown("the conversation has ended")
+
+    async def _converse(self, ctx: JobContext, report: Path) -> None:
+        generation = generation_of(ctx.job.metadata)
+        past = unpacked(ctx.room.metadata) if generation > 1 else []
+        async with Memory(ctx.api, ctx.room.name, ctx.room.metadata) as memory:
+            conversation = Conversation(
+                self.settings,
+                ctx.room,
+                past=past,
+                keep=memory.keep,
+                generation=generation,
+                patience=self.patience,
+            )
+
+            async def end() -> None:
+                conversation.close()
+
+            ctx.add_shutdown_callback(end)
+            reporting = asyncio.ensure_future(keep_reporting(conversation, report))
+            try:
+                await conversation.run()
+            finally:
+                reporting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await reporting
+
+
+def generation_of(metadata: str) -> int:
+    """The how manieth agent a dispatch asks for; 1 where it does not say."""
+    with contextlib.suppress(ValueError, RecursionError):
+        wanted = json.loads(metadata) if metadata else {}
+        generation = wanted.get("generation") if isinstance(wanted, dict) else None
+        if isinstance(generation, int) and 0 < generation < 10**6:
+            return generation
+    return 1
+
+
+async def keep_reporting(conversation: Conversation, path: Path) -> None:
+    """Write how this conversation fares, again and again: the worker's process reads it."""
+    lags: deque[float] = deque(maxlen=120)
+    spent = time.process_time()
+    at = written = time.monotonic()
+    while True:
+        await asyncio.sleep(0.25)
+        lags.append(conversation.line.lag)
+        if (now := time.monotonic()) - written < REPORTS:
+            continue
+        written, used = now, time.process_time()
+        cores, spent, at = (used - spent) / (now - at), used, now
+        said = {"answers": conversation.latencies[-20:], "lags": list(lags), "cores": round(cores, 4)}
+        write_report(path, {**said, "room": conversation.room.name, "pid": os.getpid()})
+
+
+def write_report(path: Path, said: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    fresh = path.with_suffix(".tmp")
+    fresh.write_text(json.dumps(said), encoding="utf-8")
+    fresh.replace(path)
+
+
+def read_reports(folder: Path) -> dict[str, Report]:
+    """Job → its latest report; those that have fallen silent are left out."""
+    found = {}
+    for path in folder.glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            if time.time() - path.stat().st_mtime > STALE:
+                continue
+            said = json.loads(path.read_text("utf-8"))
+            answers, lags = ([float(each) for each in said[name]] for name in ("answers", "lags"))
+            found[path.stem] = Report(answers, lags, float(said["cores"]))
+    return found

@@ -1,0 +1,160 @@
+"""Whole conversations in rooms of a real server: spoken, written, cut off, and with an open loudspeaker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from livekit import rtc
+
+from echoless.frames import Event
+from echoless.livekit import wire
+from echoless.livekit.client import Client, joined
+from echoless.livekit.conversation import Conversation
+from echoless.livekit.server import LocalServer
+from echoless.settings import Settings
+from tests.livekit.people import Person, spoken, until
+
+STORY = (
+    "Well, that is a fair thing to ask. Last summer my neighbours planted apple trees behind the old barn. "
+    "This autumn every branch was heavy with sweet red fruit."
+)
+SETTINGS = Settings(tts_model="espeak", greet=False)
+
+
+class Held:
+    """A conversation under way, and its events."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.events: list[Event] = []
+
+    def texts(self, name: str) -> list[str]:
+        return [event.data["text"] for event in self.events if event.event == name]
+
+    def count(self, name: str) -> int:
+        return sum(event.event == name for event in self.events)
+
+
+@contextlib.asynccontextmanager
+async def agent(server: LocalServer, name: str, **more) -> AsyncIterator[Held]:
+    room = rtc.Room()
+    await joined(room, server.access.url, server.access.token(name, "agent", agent=True))
+    conversation = Conversation(SETTINGS, room, **{"reply": lambda text: STORY, "patience": 60.0, **more})
+    held = Held(conversation)
+    running = asyncio.ensure_future(conversation.run())
+    try:
+        await until(lambda: conversation.call or running.done())
+        assert conversation.call is not None, running.exception()
+        conversation.call.subscribe(held.events.append)
+        yield held
+    finally:
+        conversation.close()
+        await asyncio.wait_for(running, 30)
+        await room.disconnect()
+
+
+@pytest.fixture
+def room(request: pytest.FixtureRequest) -> str:
+    return request.node.name
+
+
+async def test_a_spoken_turn_is_answered_and_cut_off(server: LocalServer, room: str) -> None:
+    person, messages = Person(), []
+    async with (
+        agent(server, room) as held,
+        Client(
+            server.access, room, "anna", microphone=person.microphone, play=person.play, on_message=messages.append
+        ) as client,
+    ):
+        await until(lambda: held.conversation.line.heard)
+        person.say(spoken("What did your neighbours do last summer?"))
+        await until(person.loud, 90)
+        await until(lambda: any(client.said.get("agent", {}).values()))
+        person.say(spoken("Stop, stop, please wait a moment, I have another question."))
+        await until(lambda: held.count("agent.stopped"), 90)
+        stopped = next(event for event in held.events if event.event == "agent.stopped")
+        assert stopped.data["reason"] == "interrupted"
+        await until(lambda: any(message.get("type") == "hush" for message in messages))
+        await until(lambda: held.texts("agent.said"))
+        heard = held.texts("agent.said")[0]
+        assert STORY.startswith(heard) and heard != STORY
+        await until(lambda: heard in client.said["agent"].values())
+        words = client.said["anna"]
+        await until(lambda: any("neighbour" in text.lower() for text in words.values()))
+        assert [m for m in messages if m.get("type") == "bubble" and m["who"] == "user" and m["name"] == "anna"]
+        assert [m for m in messages if m.get("type") == "latency"]
+
+
+async def test_a_written_turn_is_answered_aloud_and_in_writing(server: LocalServer, room: str) -> None:
+    states, person = [], Person()
+    async with agent(server, room, reply=lambda text: f"You wrote {text}.") as held:
+        client = Client(server.access, room, "ben", play=person.play)
+        client.room.on("participant_attributes_changed", lambda changed, who: states.append(changed.get(wire.STATE)))
+        async with client:
+            await client.agent_sounds.wait()
+            await client.write("tomatoes")
+            await until(lambda: held.texts("agent.said"), 90)
+            assert held.texts("agent.said") == ["You wrote tomatoes."]
+            await until(lambda: "You wrote tomatoes." in client.said.get("agent", {}).values())
+            assert person.loud(10_000)
+            assert "tomatoes" in client.said["ben"].values()
+            await until(lambda: states[-1:] == ["listening"])
+            assert "speaking" in states
+
+
+async def test_a_page_that_comes_late_gets_everything(server: LocalServer, room: str) -> None:
+    async with agent(server, room, reply=lambda text: "Yes.") as held:
+        async with Client(server.access, room, "ben") as client:
+            await client.agent_came.wait()
+            await client.tell({"type": "type", "text": "are you there"})
+            await until(lambda: held.texts("agent.said"), 90)
+        messages: list[dict] = []
+        async with Client(server.access, room, "ben", on_message=messages.append) as client:
+            await client.agent_came.wait()
+            await client.tell({"type": "hello", "session": None})
+            await until(lambda: sum(message.get("type") == "bubble" for message in messages) >= 2)
+        assert {"are you there", "Yes."} <= {message.get("text") for message in messages}
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[" * 9000, b"\xff\xfe", b'{"type": "offer"}', b'{"type": "typ"}'])
+async def test_nonsense_in_the_room_changes_nothing(server: LocalServer, room: str, data: bytes) -> None:
+    async with agent(server, room) as held, Client(server.access, room, "ben") as client:
+        await client.agent_came.wait()
+        if data:
+            await client.room.local_participant.publish_data(data, topic=wire.TOPIC)
+        await client.tell({"type": "ping", "n": 5})
+        await asyncio.sleep(0.2)
+        assert held.conversation.call is not None and not held.count("failure")
+
+
+async def test_what_was_said_before_is_remembered_and_answered(server: LocalServer, room: str) -> None:
+    from echoless.frames import Turn
+
+    asked: list[str] = []
+    past = [Turn("user", "My name is Ada."), Turn("agent", "Hello Ada."), Turn("user", "What is my name?")]
+    kept: list[list[Turn]] = []
+
+    async def keep(turns) -> None:
+        kept.append(list(turns))
+
+    def reply(text: str) -> str:
+        asked.append(text)
+        return "Ada."
+
+    async with Client(server.access, room, "ada"), agent(server, room, reply=reply, past=past, keep=keep) as held:
+        await until(lambda: held.texts("agent.said"), 90)
+        assert asked == ["What is my name?"]
+        await until(lambda: kept and kept[-1][-1] == Turn("agent", "Ada."))
+        assert [turn.text for turn in kept[-1]] == ["My name is Ada.", "Hello Ada.", "What is my name?", "Ada."]
+
+
+async def test_the_earlier_agent_leaves_when_a_later_one_comes(server: LocalServer, room: str) -> None:
+    async with Client(server.access, room, "ada"), agent(server, room, generation=1) as held:
+        second = rtc.Room()
+        await joined(second, server.access.url, server.access.token(room, "second", agent=True))
+        await second.local_participant.set_attributes({wire.GENERATION: "2"})
+        await until(lambda: held.conversation.call is None)
+        await second.disconnect()
