@@ -6,7 +6,7 @@ from scipy.special import expit
 
 from echoless.ears.near import Judge
 from echoless.rooms import train_near
-from echoless.rooms.train_near import backward, forward, judge_all, onsets, start, train
+from echoless.rooms.train_near import backward, forward, joined, judge_all, onsets, start, train
 
 
 def test_gradients_are_those_of_the_loss():
@@ -57,3 +57,12 @@ def test_onsets_are_the_first_blocks_of_each_stretch():
     truth[0, 10:60] = truth[0, 70:80] = 1
     marked = np.flatnonzero(onsets(truth)[0])
     assert marked.tolist() == [*range(10, 10 + train_near.ONSET), *range(70, 80)]
+
+
+def test_joined_networks_say_the_mean_of_what_each_says():
+    rng = np.random.default_rng(3)
+    norm = {"mean": np.full(6, 0.1, np.float32), "scale": np.full(6, 0.7, np.float32)}
+    networks = [start(6, rng, layer, units) | norm for layer, units in ((5, 4), (7, 3))]
+    seen = rng.standard_normal((2, 30, 6)).astype(np.float32)
+    odds = [np.log(p / (1 - p)) for p in (judge_all(w, seen) for w in networks)]
+    assert judge_all(joined(networks), seen) == pytest.approx(expit(np.mean(odds, axis=0)), abs=1e-5)

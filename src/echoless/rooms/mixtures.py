@@ -6,7 +6,7 @@ speech is trained on, and what tells how a guard fares at each echo level before
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -15,23 +15,40 @@ from typing import Any
 
 import numpy as np
 import soxr
-from scipy.signal import butter, lfilter, oaconvolve
+from scipy.signal import lfilter, oaconvolve
 
 from echoless.frames import BLOCK, RATE, Samples
 from echoless.mind.scripted import bank
+from echoless.rooms import far_end
 from echoless.rooms.acoustics import EchoPath, Noise, Places, impulse
 from echoless.rooms.cast import open_named
+from echoless.rooms.clutter import clutter
 from echoless.rooms.faults import ReferenceFeed
 from echoless.rooms.levels import AGENT_DBFS, USER_DBFS, active_level, factor, read_wav
-from echoless.rooms.people import People, cough, music
+from echoless.rooms.people import People
 from echoless.rooms.script import RoomSettings
 from echoless.rooms.talkers import trim
 
 SECONDS = 16.0
-ROOMS = 40
-"""Different rooms a cast; impulse responses are dear."""
-KINDS = ("static", "jumps", "drift", "late", "gaps", "lost", "slips", "volume", "moved", "browser", "cheap", "headset")
-_OFTEN = (0.27, 0.13, 0.16, 0.07, 0.05, 0.05, 0.05, 0.04, 0.05, 0.06, 0.04, 0.03)
+ROOMS = 120
+"""Different rooms a cast."""
+_OFTEN = {
+    "static": 0.22,
+    "jumps": 0.11,
+    "drift": 0.13,
+    "late": 0.06,
+    "gaps": 0.05,
+    "lost": 0.05,
+    "slips": 0.05,
+    "volume": 0.04,
+    "moved": 0.05,
+    "browser": 0.06,
+    "network": 0.08,
+    "reverberant": 0.04,
+    "cheap": 0.04,
+    "headset": 0.02,
+}
+KINDS = tuple(_OFTEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,7 @@ class Cast:
     first_room: int = 0
 
 
+_FLITE = ("slt", "awb", "kal16")
 _READERS = ("1867", "5652", "6531")
 """People of the training set who play the agent."""
 
@@ -61,9 +79,7 @@ def training_cast(people: People) -> Cast:
         "training",
         (
             *(f"espeak:{name}" for name in agents),
-            "flite:slt",
-            "flite:awb",
-            "flite:kal16",
+            *_flite(people),
             *(f"wav:{path}" for path in read),
         ),
         tuple(path for path in wavs if path not in read),
@@ -71,6 +87,13 @@ def training_cast(people: People) -> Cast:
         vary=True,
         first_room=1000,
     )
+
+
+def _flite(people: People) -> Iterator[str]:
+    """The program's voices, or what was rendered with them beforehand: `flite_VOICE/*.wav` among the recordings."""
+    for name in _FLITE:
+        rendered = people.folder / f"flite_{name}"
+        yield f"wav:{rendered}" if rendered.is_dir() else f"flite:{name}"
 
 
 def unseen_cast(people: People) -> Cast:
@@ -101,10 +124,8 @@ class Mixture:
     spans: tuple[tuple[float, float], ...]
     """Seconds in which each phrase begins and ends."""
     room: RoomSettings
-
-    @property
-    def cancels_echo(self) -> bool:
-        return self.kind == "browser"
+    cancels_echo: bool = False
+    """Whether the far end says that it takes out the echo by itself."""
 
 
 def mixture(
@@ -112,36 +133,47 @@ def mixture(
 ) -> Mixture:
     """Scene number `seed` with `cast`. What is not given is drawn."""
     rng = np.random.default_rng([seed, cast.first_room])
-    kind = kind or str(rng.choice(KINDS, p=_OFTEN))
+    kind = kind or str(rng.choice(KINDS, p=list(_OFTEN.values())))
     level = float(rng.uniform(-12, 18)) if echo_db is None else echo_db
     if kind == "headset":
         level = -60.0
     number = cast.first_room + int(rng.integers(ROOMS))
     room = _room(kind, level, number, rng)
     length = int(SECONDS * RATE) // BLOCK * BLOCK
-    played = _agent(cast, length, rng)
     path, feed = EchoPath(room, number), ReferenceFeed(room, seed)
-    drive = float(rng.uniform(1, 5)) if rng.random() < 0.3 else 0.0
-    echo, reference = np.empty(length, np.float32), np.empty(length, np.float32)
-    for at in range(0, length, BLOCK):
-        block = played[at : at + BLOCK]
-        echo[at : at + BLOCK] = path.play(np.tanh(drive * block) / drive if drive else block)
-        reference[at : at + BLOCK] = feed(path.played if not drive else block)
     spans: list[tuple[float, float]] = []
     user, active = np.zeros(length, np.float32), np.zeros(length // BLOCK, bool)
     if users and rng.random() < (0.85 if cast.vary else 1.0):
         _add_users(cast, user, active, spans, path.places, room, rng)
+    played = _held(_agent(cast, length, rng), spans, rng)
+    echo, reference = _echo(kind, played, path, feed, rng)
     noise = Noise(room, seed)
-    others = _others(length, rng) + np.concatenate([noise.block() for _ in range(length // BLOCK)])
+    others = clutter(length, rng) + np.concatenate([noise.block() for _ in range(length // BLOCK)])
     microphone = echo + user + others
-    if kind == "browser":
-        microphone = _browser(microphone, played, rng)
-        network = int(rng.uniform(0.05, 0.6) * RATE) // BLOCK * BLOCK
-        microphone, echo, user = (_later(x, network) for x in (microphone, echo, user))
-        active = _later(active, network // BLOCK)
-        spans = [(begin + network / RATE, end + network / RATE) for begin, end in spans]
+    cancels = kind == "browser" or (kind == "network" and rng.random() < 0.6)
+    if kind in ("browser", "network"):
+        microphone = far_end.sent_up(microphone, rng) if kind == "network" else far_end.browser(microphone, played, rng)
+        way = int(rng.uniform(0.05, 0.6) * RATE) // BLOCK * BLOCK
+        microphone, echo, user = (_later(x, way) for x in (microphone, echo, user))
+        active = _later(active, way // BLOCK)
+        spans = [(begin + way / RATE, end + way / RATE) for begin, end in spans]
     microphone = np.clip(microphone, -1, 1).astype(np.float32)
-    return Mixture(kind, level, microphone, reference, echo, user, active, tuple(spans), room)
+    return Mixture(kind, level, microphone, reference, echo, user, active, tuple(spans), room, cancels)
+
+
+def _echo(
+    kind: str, played: Samples, path: EchoPath, feed: ReferenceFeed, rng: np.random.Generator
+) -> tuple[Samples, Samples]:
+    """The echo at the microphone and the reference as the ears get it."""
+    drive = float(rng.uniform(1, 5)) if rng.random() < 0.3 else 0.0
+    sounds = far_end.sent_down(played, rng) if kind == "network" else played
+    echo, reference = np.empty_like(played), np.empty_like(played)
+    for at in range(0, len(played), BLOCK):
+        block = sounds[at : at + BLOCK]
+        echo[at : at + BLOCK] = path.play(np.tanh(drive * block) / drive if drive else block)
+        known = played[at : at + BLOCK] if drive or kind == "network" else path.played
+        reference[at : at + BLOCK] = feed(known)
+    return echo, reference
 
 
 def _later(x: np.ndarray, by: int) -> np.ndarray:
@@ -181,6 +213,8 @@ _TROUBLES: dict[str, Callable[[np.random.Generator], dict[str, Any]]] = {
     },
     "volume": lambda rng: {"volume_changes": ((float(rng.uniform(3, 12)), float(rng.choice([-10, -6, 6]))),)},
     "moved": lambda rng: {"path_changes": ((float(rng.uniform(4, 12)), float(rng.uniform(0.1, 0.8))),)},
+    "reverberant": lambda rng: {"rt60": round(float(rng.uniform(0.7, 1.1)), 2), "size": (7.0, 6.0, 3.2)},
+    "network": lambda rng: {"delay_ms": float(rng.uniform(10, 250))},
     "cheap": lambda rng: {"nonlinear": float(rng.uniform(0.6, 1)), "drift_ppm": float(rng.choice([-125, -75, 75]))},
 }
 
@@ -218,11 +252,18 @@ def _agent(cast: Cast, length: int, rng: np.random.Generator) -> Samples:
         piece = speech[int(rng.integers(len(speech) // 2)) :][: length - at]
         out[at : at + len(piece)] += piece
         at += len(piece) + int(rng.uniform(0.3, 2.5) * RATE)
-    for _ in range(int(rng.integers(0, 4))):
-        begin, fade = int(rng.uniform(1, SECONDS - 2) * RATE), int(rng.uniform(0.005, 0.03) * RATE)
-        out[begin - fade : begin] *= np.linspace(1, 0, fade, dtype=np.float32)
-        out[begin : begin + int(rng.uniform(0.3, 1.2) * RATE)] = 0
     return np.clip(out, -1, 1)
+
+
+def _held(played: Samples, spans: list[tuple[float, float]], rng: np.random.Generator) -> Samples:
+    """Now and then the playback stops for a moment, with a short fade: for nothing, or for somebody who cuts in."""
+    moments = list(rng.uniform(1, SECONDS - 2, int(rng.integers(0, 4))))
+    moments += [begin + rng.uniform(0.1, 0.7) for begin, _ in spans if rng.random() < 0.4]
+    for moment in moments:
+        begin, fade = int(max(1.0, moment) * RATE), int(rng.uniform(0.005, 0.03) * RATE)
+        played[begin - fade : begin] *= np.linspace(1, 0, fade, dtype=np.float32)
+        played[begin : begin + int(rng.uniform(0.1, 1.2) * RATE)] = 0
+    return played
 
 
 def _add_users(
@@ -237,13 +278,14 @@ def _add_users(
     response = impulse(where.size, room.rt60, where.user, where.microphone)
     response = response[max(0, int(np.argmax(np.abs(response))) - 16) :]
     synthetic = bool(cast.synthetic) and rng.random() < 0.3
-    speed = float(rng.uniform(0.84, 1.2))
+    speed, tilt = float(rng.uniform(0.84, 1.2)), float(rng.uniform(-0.5, 0.5))
     voice = cast.synthetic[int(rng.integers(len(cast.synthetic)))] if synthetic else ""
     at = rng.uniform(0.5, 5)
     while at < SECONDS - 1:
         speech = _says(voice, rng) if synthetic else _recorded(cast.users[int(rng.integers(len(cast.users)))])
         if cast.vary:
             speech = soxr.resample(speech, RATE, RATE * speed).astype(np.float32)
+            speech = lfilter([1, tilt], [1], speech).astype(np.float32)
         want = int(10 ** rng.uniform(-0.4, 0.6) * RATE)
         begin = int(rng.integers(max(1, len(speech) - want)))
         try:
@@ -270,74 +312,3 @@ def _mark(active: np.ndarray, speech: Samples, first: int) -> None:
     for before, after in pairwise(loud):
         if after - before <= 12:
             active[first + before : first + after] = True
-
-
-def _others(length: int, rng: np.random.Generator) -> Samples:
-    """Coughs, knocks, beeps, sometimes music: sounds in the room that are no speech."""
-    out = np.zeros(length, np.float32)
-    for _ in range(int(rng.integers(0, 4))):
-        sound = _noisemakers[int(rng.integers(len(_noisemakers)))](rng)
-        sound *= np.float32(factor(USER_DBFS + rng.uniform(-10, 8)) / (np.sqrt(np.mean(sound**2)) + 1e-9))
-        first = int(rng.uniform(0.2, SECONDS - 2) * RATE)
-        out[first : first + len(sound)] += sound[: length - first]
-    if rng.random() < 0.08:
-        tune = music(int(rng.integers(50)), SECONDS + 1)[:length]
-        out += tune * np.float32(factor(USER_DBFS + rng.uniform(-18, 0) - active_level(tune)))
-    return out
-
-
-def _knocks(rng: np.random.Generator) -> Samples:
-    out = np.zeros(int(0.8 * RATE))
-    time = np.arange(int(0.05 * RATE)) / RATE
-    for _ in range(int(rng.integers(1, 6))):
-        at = int(rng.integers(len(out) - len(time)))
-        ring = np.sin(2 * np.pi * rng.uniform(150, 3000) * time) * np.exp(-time / rng.uniform(0.002, 0.012))
-        out[at : at + len(time)] += ring + 0.3 * rng.standard_normal(len(time)) * np.exp(-time / 0.001)
-    return out.astype(np.float32)
-
-
-def _beep(rng: np.random.Generator) -> Samples:
-    time = np.arange(int(rng.uniform(0.15, 1.2) * RATE)) / RATE
-    ramp = np.minimum(1, np.minimum(time, time[::-1]) / 0.01)
-    return (ramp * np.sin(2 * np.pi * rng.uniform(300, 2500) * time)).astype(np.float32)
-
-
-def _hiss(rng: np.random.Generator) -> Samples:
-    low = rng.uniform(200, 2000)
-    band = butter(2, [low, low * rng.uniform(1.5, 3)], "bandpass", fs=RATE)
-    noise = lfilter(*band, rng.standard_normal(int(rng.uniform(0.2, 1.5) * RATE)))
-    return (noise * np.hanning(len(noise))).astype(np.float32)
-
-
-_noisemakers: tuple[Callable[[np.random.Generator], Samples], ...] = (
-    lambda rng: cough(int(rng.integers(10_000)) + 100).copy(),
-    _knocks,
-    _beep,
-    _hiss,
-)
-
-
-def _browser(microphone: Samples, played: Samples, rng: np.random.Generator) -> Samples:
-    """What a browser sends: its own canceller (WebRTC's AEC3) and noise suppression have been over it."""
-    from livekit import rtc
-    from livekit.rtc.apm import AudioProcessingModule
-
-    apm = AudioProcessingModule(
-        echo_cancellation=True,
-        noise_suppression=bool(rng.random() < 0.7),
-        high_pass_filter=True,
-        auto_gain_control=bool(rng.random() < 0.3),
-    )
-    frame = RATE // 100
-    out = np.zeros_like(microphone)
-
-    def framed(x: Samples) -> Any:
-        whole = np.rint(np.clip(x, -1, 1) * 32767).astype(np.int16)
-        return rtc.AudioFrame(bytearray(whole.tobytes()), RATE, 1, frame)
-
-    for at in range(0, len(out) - frame + 1, frame):
-        apm.process_reverse_stream(framed(played[at : at + frame]))
-        cleaned = framed(microphone[at : at + frame])
-        apm.process_stream(cleaned)
-        out[at : at + frame] = np.frombuffer(cleaned.data, np.int16) / np.float32(32768)
-    return out

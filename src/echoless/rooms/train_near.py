@@ -2,14 +2,17 @@
 
     python -m echoless.rooms.train_near --out src/echoless/ears/near.npz
 
-One gated recurrent unit (Cho et al. 2014) behind one layer, back-propagation through 4 s, Adam (Kingma and Ba 2015).
+The mean of three networks, each a gated recurrent unit (Cho et al. 2014) behind one layer; back-propagation through
+4 s, Adam (Kingma and Ba 2015).
 Scenes come from `mixtures.training_cast`; the features of each are kept in --cache and made only once.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +28,11 @@ from echoless.rooms.people import People
 Array = NDArray[np.float32]
 Weights = dict[str, Array]
 
-LAYER, UNITS = 32, 24
+LAYER, UNITS = 48, 40
 WINDOW = 250
 """Blocks of one training stretch (4 s)."""
 BATCH = 32
-ONSET, ONSET_WEIGHT = 25, 3.0
+ONSET, ONSET_WEIGHT = 16, 3.0
 """Blocks at the beginning of speech that count more: there the agent must fall silent."""
 
 
@@ -40,6 +43,7 @@ def features(scene: Mixture, handicap: float = 0.0) -> Array:
     that has only heard good cancellers takes what a bad one leaves for a person.
     """
     guard = EchoGuard(scene.cancels_echo)
+    guard.judge = None
     if handicap > 0.75:
         guard.canceller = Canceller(partitions=2 + round(24 * (handicap - 0.75)))
     elif handicap > 0.5:
@@ -54,42 +58,58 @@ def features(scene: Mixture, handicap: float = 0.0) -> Array:
     return np.array(rows, np.float32)
 
 
-def collect(cast: Cast, first: int, count: int, cache: Path) -> tuple[Array, Array]:
-    """Features (scenes, blocks, features) and truth (scenes, blocks) of `count` scenes, made where they are missing."""
+def collect(
+    cast: Cast, first: int, count: int, cache: Path, jobs: int = 1, budget: float = np.inf
+) -> tuple[Array, Array]:
+    """Features (scenes, blocks, features) and truth (scenes, blocks) of up to `count` scenes, made where they are
+    missing by `jobs` processes; none is begun after `budget` seconds."""
     cache.mkdir(parents=True, exist_ok=True)
-    seen, truth = [], []
-    begun = time.monotonic()
-    for seed in range(first, first + count):
-        path = cache / f"{cast.name}-{seed:05d}.npz"
-        if not path.exists():
-            scene = mixture(cast, seed)
-            handicap = float(np.random.default_rng(seed).random())
-            made = path.with_suffix(".part.npz")
-            np.savez(made, seen=features(scene, handicap).astype(np.float16), near=scene.near)
-            made.rename(path)
-            if seed % 20 == 0:
-                print(f"scene {seed}: {time.monotonic() - begun:.0f} s", flush=True)
-        with np.load(path) as kept:
-            seen.append(kept["seen"].astype(np.float32))
-            truth.append(kept["near"].astype(np.float32))
-    return np.array(seen), np.array(truth)
+    until = time.time() + budget  # the one clock that processes share
+    work = [(cast, seed, cache, until) for seed in range(first, first + count)]
+    if jobs == 1:
+        paths = [_make(each) for each in work]
+    else:
+        with ProcessPoolExecutor(jobs) as pool:
+            paths = list(pool.map(_make, work))
+    kept = [np.load(path) for path in paths if path]
+    if not kept:
+        raise SystemExit(f"no scene was made in {budget:.0f} s: give --seconds more, or {cache} of an earlier run")
+    seen = np.array([each["seen"].astype(np.float32) for each in kept])
+    return seen, np.array([each["near"].astype(np.float32) for each in kept])
 
 
-def start(inputs: int, rng: np.random.Generator) -> Weights:
+def _make(work: tuple[Cast, int, Path, float]) -> Path | None:
+    """The features of one scene in a file; None where there was no time for them."""
+    cast, seed, cache, until = work
+    path = cache / f"{cast.name}-{seed:05d}.npz"
+    if not path.exists():
+        if time.time() > until:
+            return None
+        scene = mixture(cast, seed)
+        handicap = float(np.random.default_rng(seed).random())
+        made = path.with_suffix(f".{os.getpid()}.npz")
+        np.savez(made, seen=features(scene, handicap).astype(np.float16), near=scene.near)
+        made.rename(path)
+        if seed % 20 == 0:
+            print(f"scene {seed} made", flush=True)
+    return path
+
+
+def start(inputs: int, rng: np.random.Generator, layer: int = LAYER, units: int = UNITS) -> Weights:
     """Random weights."""
 
     def dense(rows: int, columns: int) -> Array:
         return (rng.standard_normal((rows, columns)) / np.sqrt(rows)).astype(np.float32)
 
-    squares = [np.linalg.qr(rng.standard_normal((UNITS, UNITS)))[0] for _ in range(3)]
+    squares = [np.linalg.qr(rng.standard_normal((units, units)))[0] for _ in range(3)]
     return {
-        "inside": dense(inputs, LAYER),
-        "inside_bias": np.zeros(LAYER, np.float32),
-        "given": dense(LAYER, 3 * UNITS),
-        "given_bias": np.zeros(3 * UNITS, np.float32),
+        "inside": dense(inputs, layer),
+        "inside_bias": np.zeros(layer, np.float32),
+        "given": dense(layer, 3 * units),
+        "given_bias": np.zeros(3 * units, np.float32),
         "kept": np.hstack(squares).astype(np.float32),
-        "kept_bias": np.zeros(3 * UNITS, np.float32),
-        "out": dense(UNITS, 1)[:, 0],
+        "kept_bias": np.zeros(3 * units, np.float32),
+        "out": dense(units, 1)[:, 0],
         "out_bias": np.zeros(1, np.float32),
     }
 
@@ -146,17 +166,32 @@ def backward(w: Weights, kept: tuple[Array, ...], slope: Array) -> Weights:
     }
 
 
-def train(seen: Array, truth: Array, epochs: float, rng: np.random.Generator, rate: float = 4e-3) -> Weights:
-    """Weights with their normalisation, from features (scenes, blocks, inputs) and truth (scenes, blocks)."""
+def train(
+    seen: Array,
+    truth: Array,
+    epochs: float,
+    rng: np.random.Generator,
+    rate: float = 4e-3,
+    size: tuple[int, int] = (LAYER, UNITS),
+    budget: float = np.inf,
+) -> Weights:
+    """Weights with their normalisation, from features (scenes, blocks, inputs) and truth (scenes, blocks).
+
+    `size`: of the layer and of the recurrent one. As many steps as `epochs` ask for or go into `budget` seconds.
+    """
     flat = seen.reshape(-1, seen.shape[-1])
     mean, scale = flat.mean(axis=0), 1 / (flat.std(axis=0) + 1e-3)
     x = (seen - mean) * scale
     weight = 1 + (ONSET_WEIGHT - 1) * onsets(truth)
-    w = start(seen.shape[-1], rng)
+    w = start(seen.shape[-1], rng, *size)
     first, second = ({name: np.zeros_like(value) for name, value in w.items()} for _ in range(2))
     steps = max(1, int(epochs * truth.size / (BATCH * WINDOW)))
     loss, begun = 0.7, time.monotonic()
-    for step in range(1, steps + 1):
+    for step in range(1, 10**9):
+        if step == 20:
+            steps = max(20, int(min(steps, 19 * budget / (time.monotonic() - begun))))
+        if step > steps:
+            break
         rows = rng.integers(0, len(x), BATCH)
         # three in ten begin with the call, so that the cold start is learnt as well
         begins = np.where(rng.random(BATCH) < 0.3, 0, rng.integers(0, x.shape[1] - WINDOW + 1, BATCH))
@@ -182,6 +217,34 @@ def train(seen: Array, truth: Array, epochs: float, rng: np.random.Generator, ra
     return w | {"mean": mean.astype(np.float32), "scale": scale.astype(np.float32)}
 
 
+def joined(networks: list[Weights]) -> Weights:
+    """One network whose log odds are the mean of those of several, which share their normalisation."""
+    layer, units = (sum(w[name].shape[0] for w in networks) for name in ("given", "kept"))
+    given, kept = np.zeros((layer, 3, units), np.float32), np.zeros((units, 3, units), np.float32)
+    row, at = 0, 0
+    for w in networks:
+        inside, size = w["given"].shape[0], len(w["out"])
+        given[row : row + inside, :, at : at + size] = w["given"].reshape(inside, 3, size)
+        kept[at : at + size, :, at : at + size] = w["kept"].reshape(size, 3, size)
+        row, at = row + inside, at + size
+
+    def side(name: str) -> Array:
+        return np.concatenate([w[name].reshape(3, -1) for w in networks], axis=1)
+
+    return {
+        "inside": np.hstack([w["inside"] for w in networks]),
+        "inside_bias": np.concatenate([w["inside_bias"] for w in networks]),
+        "given": given.reshape(layer, -1),
+        "given_bias": side("given_bias").reshape(-1),
+        "kept": kept.reshape(units, -1),
+        "kept_bias": side("kept_bias").reshape(-1),
+        "out": np.concatenate([w["out"] for w in networks]) / np.float32(len(networks)),
+        "out_bias": np.mean([w["out_bias"] for w in networks], axis=0),
+        "mean": networks[0]["mean"],
+        "scale": networks[0]["scale"],
+    }
+
+
 def onsets(truth: Array) -> Array:
     """1 in the first `ONSET` blocks of each stretch of speech, 0 elsewhere; shaped as `truth`."""
     before = np.pad(truth, ((0, 0), (ONSET, 0)))[:, :-ONSET]
@@ -200,14 +263,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=400)
     parser.add_argument("--first", type=int, default=0, help="seed of the first scene")
+    parser.add_argument("--seconds", type=float, default=np.inf, help="begin no scene after so many")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that make scenes")
     parser.add_argument("--epochs", type=float, default=40)
+    parser.add_argument("--train-seconds", type=float, default=np.inf, help="as many epochs as go into so many")
+    parser.add_argument("--units", type=int, default=UNITS, help="of the recurrent layer")
+    parser.add_argument("--networks", type=int, default=3, help="whose mean is the judge; each has its own seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path("out/near"))
     parser.add_argument("--out", type=Path, help="where the weights go; without it only features are made")
     asked = parser.parse_args()
-    seen, truth = collect(training_cast(People()), asked.first, asked.scenes, asked.cache)
+    cast = training_cast(People())
+    seen, truth = collect(cast, asked.first, asked.scenes, asked.cache, asked.jobs, asked.seconds)
+    print(f"{len(seen)} scenes", flush=True)
     if asked.out:
-        np.savez(asked.out, **train(seen, truth, asked.epochs, np.random.default_rng(asked.seed)))  # type: ignore[arg-type]
+        networks = []
+        for seed in range(asked.seed, asked.seed + asked.networks):
+            rng, size = np.random.default_rng(seed), (LAYER, asked.units)
+            networks.append(train(seen, truth, asked.epochs, rng, size=size, budget=asked.train_seconds))
+        np.savez_compressed(asked.out, **joined(networks))  # type: ignore[arg-type]
         minutes = truth.size * BLOCK / RATE / 60
         print(f"{asked.out}: learnt from {minutes:.0f} minutes, {truth.mean():.0%} of them near-end speech")
 
