@@ -8,10 +8,13 @@ import pytest
 
 from echoless.ears.backchannel import Said
 from echoless.ears.breaker import Breaker, Limits
+from echoless.ears.manner import Manner
 from echoless.ears.weigh import Case, Verdict, Weights, weigh
 
 TALKING = Case(age=20, voiced=20, free=0, silence=0, echo=True, sure=0.8)
 OVER = replace(TALKING, silence=30, final=True)
+DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Manner.WORD)
+"""A "stop" that was misheard."""
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,18 @@ OVER = replace(TALKING, silence=30, final=True)
         (replace(OVER, kind=Said.NOTHING), Verdict.ECHO),
         (replace(OVER, kind=Said.NOTHING, free=5), Verdict.NOISE),
         (replace(OVER, kind=Said.CONTENT, share=0.8), Verdict.ECHO),
+        (replace(DOP), Verdict.INTERRUPTION),
+        (replace(DOP, manner=Manner.HUM), Verdict.ECHO),
+        (replace(DOP, manner=Manner.BREATH), Verdict.ECHO),
+        (replace(DOP, sure=0.8), Verdict.ECHO),
+        (replace(DOP, sure=0.8, free=6), Verdict.INTERRUPTION),
+        (replace(DOP, late=0), Verdict.ECHO),
+        (replace(DOP, share=0.4), Verdict.ECHO),
+        (replace(DOP, voiced=10), Verdict.ECHO),
+        (replace(DOP, kind=Said.BACKCHANNEL), Verdict.BACKCHANNEL),
+        (replace(TALKING, strength=2.0, silence=6), Verdict.ECHO),
+        (replace(TALKING, strength=2.0, silence=5), Verdict.WAIT),
+        (replace(TALKING, strength=2.0, silence=6, free=2), Verdict.WAIT),
         (replace(OVER, voiced=3, final=False), Verdict.ECHO),
         (replace(TALKING, silence=9, sure=0.6), Verdict.ECHO),
         (replace(TALKING, silence=9), Verdict.WAIT),

@@ -27,8 +27,8 @@ def _phrases(*lines: str) -> frozenset[tuple[str, ...]]:
 _BACKCHANNEL = _phrases(
     "uh-huh; uh huh; uhuh; uhhuh; ah-ha; aha; uh-hum; huh; mm-hm; mm-hmm; mmhm; mhm; mhmm; mm; mmm; mmmm; hm; hmm",
     "hmmm; m-hm; um-hum; um-hmm; uh-hmm; yeah; yea; ya; yep; yup; yes; ok; okay; okey; k; o k; right; alright",
-    "all right; I see; I know; oh; ooh; ah; aah; oh I see; wow; whoa; woah; really; sure; indeed; exactly; true",
-    "that's true; that's right; got it; gotcha; of course; cool; nice; great; good; perfect; wonderful; amazing",
+    "all right; I see; I c; ic; I know; oh; ooh; ah; aah; oh I see; wow; whoa; woah; really; sure; indeed; exactly",
+    "true; that's true; that's right; got it; gotcha; of course; cool; nice; great; good; perfect; wonderful; amazing",
     "interesting; very good; oh really; oh wow; oh nice; oh my; oh my god; my god; no way; no problem; no worries",
     "fair enough; makes sense; that makes sense; I understand; understood; absolutely; definitely; totally",
     "for sure; go on; go ahead; keep going; please go on; carry on; haha; ha; ha ha; heh; fine; very nice",
@@ -64,6 +64,10 @@ _HAN_STOP = _phrases(
 _HAN_SOFTENER = _phrases(
     "请; 吧; 啊; 呀; 了; 嗯; 哦; 好; 好了; 先; 你; 一下; 我说",
 )
+_FIRST = _phrases("stop; wait; hold on; hang on; 停; 等等; 等一下")
+"""What stops the agent however it goes on: the rest is often misheard ("wait on it" for "wait a minute")."""
+_SOME = 4
+"""Words that such a command has at most."""
 LONGEST = 6
 """Words (Mandarin: characters) beyond which an utterance is content, whatever it is made of."""
 
@@ -84,6 +88,8 @@ def kind(text: str, language: str | None = None) -> Said:
         if _made_of(words, nods):
             return Said.BACKCHANNEL
         if _made_of(words, stops | softeners | nods) and _holds(words, stops):
+            return Said.STOP
+        if len(words) <= _SOME and any(tuple(words[:size]) in _FIRST for size in (1, 2)):
             return Said.STOP
     if len(words) == 1 and not han and any(len(each) == 1 and _misheard(words[0], each[0]) for each in stops):
         return Said.STOP

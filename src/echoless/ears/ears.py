@@ -34,9 +34,10 @@ from echoless.ears.heeded import (
     TurnEnded,
 )
 from echoless.ears.listener import Change, Listener
+from echoless.ears.manner import Manner, manner
 from echoless.ears.turn_end import patience
 from echoless.ears.voiceprint import Spoken
-from echoless.ears.weigh import Case, Verdict, Weights, weigh
+from echoless.ears.weigh import Case, Verdict, Weights, faint, weigh
 from echoless.ears.words import echo_share
 from echoless.frames import BLOCK_SECONDS, RATE, Block, Samples, Transcript, seconds
 from echoless.meter import Meter
@@ -81,6 +82,7 @@ class Known:
     spoken: Spoken | None = None
     share: float | None = None
     """The part of the words that the agent was saying while they were heard; None until it was counted."""
+    manner: Manner | None = None
 
 
 @dataclass(slots=True)
@@ -160,7 +162,7 @@ class Ears:
             self._close()
         if self._turn and self._turn.weighing and not agent.holds:
             self._close()  # the agent was stopped or ended by something else
-        change = self.listener.hear(heard.clean, near, echo=heard.echo, over_agent=agent.holds)
+        change = self.listener.hear(heard.clean, near, echo=heard.echo, over_agent=agent.holds, direct=heard.direct)
         out += self._changed(change, agent)
         for known in self._take_results():
             out += self._learned(known)
@@ -242,6 +244,7 @@ class Ears:
         if not known.text and not turn.settled:
             return self._dismiss("noise", known.text, share) if silence > 0.3 else []
         if share >= self._weights.echo_share and self.listener.free < self._weights.free_sure:
+            self.breaker.echo()
             return self._dismiss("echo", known.text, share)
         text = turn.text(known.text)
         wait = patience(known.finished)
@@ -281,12 +284,15 @@ class Ears:
             final=known is not None and known.wish.pause == turn.pause,
             share=share,
             sure=listener.sureness,
+            manner=known.manner if known else None,
+            strength=listener.strength,
+            late=listener.late,
         )
         verdict = Verdict.INTERRUPTION if self._pressed else weigh(case, self._weights)
         if verdict is Verdict.WAIT:
             return []
         if verdict is not Verdict.INTERRUPTION:
-            if verdict is Verdict.ECHO:
+            if verdict is Verdict.ECHO and not faint(case, self._weights):
                 self.breaker.echo()
             return self._dismiss(verdict.value, text, share)
         over = case.final and case.silence >= LINGER
@@ -342,6 +348,7 @@ class Ears:
             async with asyncio.timeout(DEADLINE):
                 heard = await self.meter.run(self._part, partial(self._transcribe, wish.sound))
                 known.text = heard.text.strip()
+                known.manner = manner(wish.sound) if known.text and wish.pause is not None else None
                 who = self.doorstep.who
                 if who and self.doorstep.wants(wish.pause is not None, len(wish.voice)):
                     known.spoken = await self.meter.run("voiceprint", partial(who.who, wish.voice))
@@ -388,6 +395,8 @@ class Ears:
         found: dict[str, object] = {
             "voiced": self.listener.voiced,
             "free": self.listener.free,
+            "late": self.listener.late,
+            "strength": round(self.listener.strength, 2),
             "sure": round(self.listener.sureness, 3),
             "duplex": self.breaker.duplex,
         }

@@ -1,6 +1,6 @@
 """What speaks for and against somebody else in the room: the numbers that the judge of near-end speech looks at.
 
-Levels in twelve bands, each compared with what the agent's echo alone would leave there. That expectation is a gain
+Levels in twenty bands, each compared with what the agent's echo alone would leave there. That expectation is a gain
 from the (reverberated) reference to the microphone and to the residual, learnt a band within some 100 ms of
 speech: it needs no exact alignment and no linear loudspeaker, so it carries the time in which the canceller cannot.
 """
@@ -15,7 +15,7 @@ from echoless.ears.canceller import BINS, FFT
 from echoless.ears.delay import Look
 from echoless.frames import BLOCK, RATE, Samples
 
-BANDS = 12
+BANDS = 20
 Bands = NDArray[np.float32]
 
 _EMPTY = np.float32(1e-9)
@@ -40,6 +40,12 @@ def _filters() -> NDArray[np.float32]:
     fall = (edges[2:] - at) / (edges[2:] - edges[1:-1])
     shape = np.clip(np.minimum(rise, fall), 0, None)
     return (shape / shape.sum(axis=0)).astype(np.float32)
+
+
+def _window() -> Samples:
+    """Rises for three quarters and falls for one, so that the newest samples count: float32 (512,)."""
+    rise, fall = 3 * FFT // 4, FFT // 4
+    return np.concatenate((np.hanning(2 * rise)[:rise], np.hanning(2 * fall)[fall:])).astype(np.float32)
 
 
 def decibels(power: Bands) -> Bands:
@@ -77,7 +83,7 @@ class Evidence:
     def __init__(self, cancels_echo: bool) -> None:
         self.cancels_echo = cancels_echo
         self._filters = _filters()
-        self._window = np.hanning(FFT).astype(np.float32)
+        self._window = _window()
         self._past = np.zeros((4, FFT), np.float32)
         self._reverb = np.zeros(BANDS, np.float32)
         self._loudest = np.full(BANDS, -90, np.float32)
@@ -98,6 +104,8 @@ class Evidence:
         """How far the residual stands over what is usual for this echo, dB."""
         self.heard = 0.0
         """Seconds of reference so far."""
+        self.level = self.noise = -90.0
+        """Of the microphone in this block, and of the room without anybody, dB."""
 
     def hear(
         self,
@@ -133,9 +141,10 @@ class Evidence:
         over_echo = np.where(expected > -70, over_echo, 30)
         gone, total, predicted = decibels(power[:3].mean(axis=1)).tolist()
         echoing = bool(present.any())
+        self.level, self.noise = gone, float(decibels((10 ** (self._floor / 10)).mean()))
         if echoing:
             self.erle += 0.02 * (min(gone - total, 40.0) - self.erle)
-            self.over_noise += 0.02 * (gone - float(decibels((10 ** (self._floor / 10)).mean())) - self.over_noise)
+            self.over_noise += 0.02 * (gone - self.noise - self.over_noise)
             self.heard += BLOCK / RATE
             ratio = total - predicted
             self._usual += (0.75 if ratio > self._usual else -0.25) * 0.25

@@ -13,6 +13,7 @@ from echoless.ears.delay import DelayTracker
 from echoless.ears.drift import DriftLoop, Playback
 from echoless.ears.evidence import Evidence
 from echoless.ears.near import Judge
+from echoless.ears.tail import Tail
 from echoless.ears.vad import CHUNK, VoiceActivity
 from echoless.frames import BLOCK, RATE, Samples
 
@@ -20,10 +21,12 @@ Mode = Literal["full", "guarded", "half"]
 
 _LEAD = 48
 """Samples of echo path kept before the tracked delay (3 ms)."""
-_TAIL = int(0.3 * RATE)
-"""Reverberation after the last sound of an echo."""
 _UNKNOWN = RATE
 """The longest delay reckoned with while none is known."""
+_WANDERS = int(0.15 * RATE)
+"""Samples by which a far end's jitter buffer may be later than it was."""
+_EARLY = 4 * BLOCK
+"""Samples after its direct sound in which an echo is still about as loud."""
 _HOPELESS = 60
 """Blocks of added sound after which the path is learnt anew."""
 _SILENT = 1e-4
@@ -47,6 +50,8 @@ class Heard:
     """`full`: the canceller works; `guarded`: it does not yet, the judge alone carries the call."""
     evidence: dict[str, float]
     """What decided, for the call record."""
+    direct: bool = True
+    """Whether more than the room's tail of that echo can be in the microphone now."""
 
 
 class EchoGuard:
@@ -75,6 +80,7 @@ class EchoGuard:
         self._pending: Samples | None = None
         self._voice = 0.0
         self._quiet = 10 * RATE
+        self._tail = Tail()
         self._before = self._after = 0.0
         self._worse = 0
         self._mode: Mode = "guarded"
@@ -111,12 +117,14 @@ class EchoGuard:
             self._quiet,
             self.drift.slide,
         )
-        reach = _TAIL + BLOCK + (max(self._offset, 0) if self._located else _UNKNOWN)
-        possible = self._quiet < reach
+        way = BLOCK + round(max(self._offset, 0) if self._located else _UNKNOWN)
+        way += _WANDERS if self.cancels_echo else 0
+        possible = self._tail.hear(self._quiet, way, self.weigh.level, self.weigh.noise)
         judged = self.judge(self.features) if self.judge else voice
         # where no echo can be, whatever speaks is somebody else
         near = judged if possible else voice
-        return Heard(residual, voice, near, possible, self._advise(), self._evidence(voice, near))
+        direct = self._quiet < way + _EARLY
+        return Heard(residual, voice, near, possible, self._advise(), self._evidence(voice, near), direct)
 
     def _relocate(self, delay: int | None, moved: int, held: Samples) -> None:
         """Follow the tracker: the first delay it finds, and jumps. The path is kept, it has only been shifted."""

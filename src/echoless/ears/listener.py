@@ -30,8 +30,8 @@ class Tuning:
     neutral: float = 0.5
     begin: float = 1.9
     """Evidence that starts speech while the agent is silent: about 4-5 sure blocks."""
-    begin_over_agent: float = 2.6
-    """The same while the agent holds the floor."""
+    begin_over_agent: float = 1.2
+    """The same while the agent holds the floor: it only holds its breath for it, and goes on where it was nothing."""
     begin_again: float = 1.4
     """The same within a turn that has paused."""
     keep: float = 0.35
@@ -61,11 +61,15 @@ class Listener:
         """Voiced blocks of the turn."""
         self.free = 0
         """Those of them in which no echo was possible: nobody but a person can have made them."""
+        self.late = 0
+        """Voiced blocks into which at most the tail of an echo can have sounded."""
         self.age = 0
         """Blocks since the turn's detection."""
+        self.strength = 0.0
+        """Evidence of the turn, summed over its voiced blocks."""
         self._near = 0.0
 
-    def hear(self, clean: Samples, near: float, *, echo: bool, over_agent: bool) -> Change:
+    def hear(self, clean: Samples, near: float, *, echo: bool, over_agent: bool, direct: bool = True) -> Change:
         """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it."""
         self._recent.append(clean)
         self._echo.append(echo)
@@ -76,7 +80,9 @@ class Listener:
             if near > self.tuning.neutral:
                 self.voiced += 1
                 self.free += not echo
+                self.late += not (echo and direct)
                 self._near += near
+                self.strength += near - self.tuning.neutral
         self._evidence = float(np.clip(self._evidence + near - self.tuning.neutral, 0.0, 6.0))
         if self.speaking:
             self.silence = 0 if near > self.tuning.keep else self.silence + 1
@@ -96,14 +102,16 @@ class Listener:
         return self.tuning.begin_over_agent if over_agent else self.tuning.begin
 
     def _begin(self, echo: bool) -> None:
-        self.speaking, self.silence, self._evidence = True, 0, 0.0
         if not self.open:
+            self.strength = self._evidence
             self.open = True
             self._turn = list(self._recent)
             self._alone = [not each for each in self._echo]
-            run = max(1, round(self.tuning.begin / self.tuning.neutral))
+            run = max(1, round(self._evidence / self.tuning.neutral))
             self.voiced, self.free, self.age = run, 0 if echo else run, 0
+            self.late = self.free
             self._near = self.tuning.neutral * run
+        self.speaking, self.silence, self._evidence = True, 0, 0.0
 
     @property
     def sureness(self) -> float:
@@ -136,5 +144,6 @@ class Listener:
         self.open = self.speaking = False
         self._turn, self._alone = [], []
         self._evidence = 0.0
-        self.voiced = self.free = self.age = 0
+        self.voiced = self.free = self.late = self.age = 0
+        self.strength = 0.0
         self._near = 0.0

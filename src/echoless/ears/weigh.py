@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from echoless.ears.backchannel import Said
+from echoless.ears.manner import Manner
 
 
 class Verdict(StrEnum):
@@ -35,11 +36,19 @@ class Weights:
     some_speech: int = 14
     """Voiced blocks that a word needs at least."""
     content: int = 46
-    """Voiced blocks that words of no command need: a hum of assent is shorter, and is recognised as anything."""
+    """Voiced blocks that words of no command need, unless they are over and were clearly spoken."""
+    spoken: float = 0.82
+    """Mean probability of near-end speech that a short word which nobody made sense of needs."""
+    lasting: int = 2
+    """Voiced blocks of it that must come when the direct sound of the agent's echo is over."""
     quiet: int = 12
     """Blocks of silence after which what was heard is over."""
     over: int = 8
     """Blocks of silence after which what the guard was never sure of is over: no words are waited for."""
+    faint: float = 3.5
+    """Evidence (`Listener.strength`) under which a stretch was hardly a beginning: the agent need not wait."""
+    blink: int = 6
+    """Blocks of silence after which it goes on then."""
     doubtful: float = 0.72
     """Mean probability of near-end speech under which a stretch with no free voice was echo."""
     echo_share: float = 0.6
@@ -64,6 +73,12 @@ class Case:
     """The words are those of the whole stretch of speech."""
     share: float = 0.0
     sure: float = 0.0
+    manner: Manner | None = None
+    """How it was made; None while that is not known."""
+    late: int = 0
+    """Voiced blocks into which at most the tail of an echo can have sounded."""
+    strength: float = 9.0
+    """Evidence summed over the voiced blocks."""
 
 
 def weigh(case: Case, weights: Weights) -> Verdict:
@@ -73,6 +88,8 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     ours = case.share >= weights.echo_share and not proven
     if ended and case.voiced < weights.some_speech // 2:
         return Verdict.ECHO if not case.free else Verdict.NOISE
+    if faint(case, weights) and case.silence >= weights.blink:
+        return Verdict.ECHO
     if case.silence >= weights.over and not case.free and case.echo and case.sure < weights.doubtful:
         return Verdict.ECHO
     if ours and case.age <= weights.patience:
@@ -80,12 +97,17 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     if case.kind is Said.STOP or (case.kind is Said.CONTENT and _carries(case, weights)):
         return Verdict.INTERRUPTION
     if ended and case.final:
-        return _of_what_is_over(case)
+        return _of_what_is_over(case, weights)
     if proven and case.voiced >= weights.long_speech:
         return Verdict.INTERRUPTION
     if case.age > weights.patience:
         return Verdict.INTERRUPTION if proven and not ended else Verdict.NOISE
     return Verdict.WAIT
+
+
+def faint(case: Case, weights: Weights) -> bool:
+    """Whether there was hardly anything: no free voice, and no more than made the agent hold its breath."""
+    return not case.free and case.echo and case.strength < weights.faint
 
 
 def _carries(case: Case, weights: Weights) -> bool:
@@ -107,7 +129,20 @@ def _carries(case: Case, weights: Weights) -> bool:
     )
 
 
-def _of_what_is_over(case: Case) -> Verdict:
+def _of_what_is_over(case: Case, weights: Weights) -> Verdict:
     if case.kind is Said.BACKCHANNEL:
         return Verdict.BACKCHANNEL
+    if case.kind is Said.CONTENT and _is_a_word(case, weights):
+        return Verdict.INTERRUPTION
     return Verdict.ECHO if not case.free and case.echo else Verdict.NOISE
+
+
+def _is_a_word(case: Case, weights: Weights) -> bool:
+    """A short word, misheard ("Dop!" for "stop"): nods are few and mostly understood, or hummed."""
+    return (
+        case.manner is Manner.WORD
+        and case.voiced >= weights.some_speech
+        and case.late >= weights.lasting
+        and case.share < 0.5 * weights.echo_share
+        and case.sure >= (weights.sure if case.free >= weights.free_some else weights.spoken)
+    )

@@ -26,7 +26,7 @@ from echoless.rooms.mixtures import Mixture, mixture, unseen_cast
 from echoless.rooms.people import People
 from echoless.rooms.script import RoomSettings
 from echoless.rooms.talkers import trim
-from echoless.rooms.variants import GUARDS
+from echoless.rooms.variants import GUARDS, UNJUDGED
 
 LEVELS = (-10, 0, 5, 10, 15)
 PHRASE = 1.0
@@ -57,7 +57,7 @@ class Tally:
 def ducks(scene: Mixture, guard_name: str) -> tuple[list[float], float]:
     """Seconds at which the listener began to hear speech, and the guard's processor seconds."""
     guard = GUARDS[guard_name]() if guard_name != "own" else GUARDS["own"](scene.cancels_echo)  # type: ignore[call-arg]
-    listener = Listener()
+    listener = Listener() if guard_name == "own" else Listener(UNJUDGED)
     found, spent = [], 0.0
     for index, at in enumerate(range(0, len(scene.microphone), BLOCK)):
         microphone, reference = scene.microphone[at : at + BLOCK], scene.reference[at : at + BLOCK]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from echoless.ears.guard import EchoGuard, Heard
+from echoless.ears.listener import Listener, Tuning
 from echoless.ears.vad import VoiceActivity
 from echoless.frames import Samples
 from echoless.rooms.network import FarCanceller
@@ -74,6 +75,10 @@ class _NoDrift:
     def restart(self) -> None: ...
 
 
+UNJUDGED = Tuning(begin_over_agent=2.6)
+"""For voice activity alone: it is sure of everything, so that the agent's own threshold would suit it badly."""
+
+
 class _NoBreaker:
     duplex = "full"
 
@@ -101,6 +106,7 @@ def _without_judge(ears: Any) -> None:
         return replace(heard, near=heard.voice)
 
     ears.guard.hear = plain
+    ears.listener = Listener(UNJUDGED)
 
 
 def _without_words(ears: Any) -> None:
@@ -141,5 +147,6 @@ def vary(ears: Any, guard: str, without: Collection[str]) -> None:
     check(guard, without)
     if guard != "own":
         ears.guard = GUARDS[guard]()
+        ears.listener = Listener(UNJUDGED)
     for name in sorted(without):
         LAYERS[name](ears)
