@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,6 +57,7 @@ class Outcome:
     """One call. `stopped`: somebody got the floor; `reasons`: of those who did not; `cost`: share of a core."""
 
     kind: str
+    number: int
     speaker: str
     stopped: bool
     ducks: int
@@ -96,7 +98,7 @@ class Gate:
         script = self._script(draw, None if kind == "nobody" else talker)
         needed = limits(self.trials, host, talker.speaker, names=self.everybody)
         events, cost = run_virtual(_call(script, number, {host: known[host]}, needed))
-        return _outcome(kind, talker.speaker if kind != "nobody" else "", events, cost)
+        return _outcome(kind, number, talker.speaker if kind != "nobody" else "", events, cost)
 
     def _script(self, draw: random.Random, talker: Recording | None) -> Script:
         room = {
@@ -149,12 +151,13 @@ def _won(events: list[Event]) -> bool:
     )
 
 
-def _outcome(kind: str, speaker: str, events: list[Event], cost: float) -> Outcome:
+def _outcome(kind: str, number: int, speaker: str, events: list[Event], cost: float) -> Outcome:
     rejected = [event for event in events if event.event == "user.rejected"]
     looked = [e.data["evidence"] for e in events if "similarity" in e.data.get("evidence", {})]
     last = looked[-1] if looked else {}
     return Outcome(
         kind,
+        number,
         speaker,
         _won(events),
         sum(e.event == "agent.ducked" for e in events),
@@ -196,26 +199,46 @@ def table(outcomes: list[Outcome]) -> str:
 def main(
     calls: Annotated[int, typer.Option(min=1, help="Of each kind.")] = 100,
     out: Annotated[Path, typer.Option(help="Where the table and each call's outcome go.")] = Path("out/gate"),
+    jobs: Annotated[int, typer.Option(min=1, help="Calls at a time.")] = 1,
 ) -> None:
     """Count both errors of the gate. The same command goes on where it was stopped."""
     out.mkdir(parents=True, exist_ok=True)
     log = out / "calls.jsonl"
     outcomes = _held(log)
     gate = Gate(People(), lambda what: typer.echo(what, err=True))
-    done = Counter(each.kind for each in outcomes)
+    held = {(each.kind, each.number) for each in outcomes}
+    left = [each for each in _order(calls) if each not in held]
     with log.open("a", encoding="utf-8") as file:
-        for kind, number in _order(calls):
-            if number < done[kind]:
-                continue
-            outcomes.append(gate.hold(kind, number))
-            told = {name: getattr(outcomes[-1], name) for name in Outcome.__slots__}
-            file.write(json.dumps(told) + "\n")
+        for outcome in _hold(gate, left, jobs):
+            outcomes.append(outcome)
+            file.write(json.dumps({name: getattr(outcome, name) for name in Outcome.__slots__}) + "\n")
             file.flush()
             typer.echo(f"\r{len(outcomes)} of {calls * len(KINDS)}", nl=False, err=True)
     typer.echo("", err=True)
     text = table(outcomes)
     (out / "table.md").write_text(text + "\n", encoding="utf-8")
     typer.echo(text)
+
+
+def _hold(gate: Gate, left: list[tuple[str, int]], jobs: int) -> Iterator[Outcome]:
+    """The outcomes of these calls as they come, some at a time in processes of their own."""
+    if jobs == 1:
+        yield from (gate.hold(*each) for each in left)
+        return
+    with get_context("spawn").Pool(jobs, _receive, (gate,)) as pool:
+        yield from pool.imap_unordered(_hold_one, left)
+
+
+_gate: Gate
+
+
+def _receive(gate: Gate) -> None:
+    global _gate
+    _gate = gate
+
+
+def _hold_one(each: tuple[str, int]) -> Outcome:
+    return _gate.hold(*each)
 
 
 def _order(calls: int) -> list[tuple[str, int]]:
