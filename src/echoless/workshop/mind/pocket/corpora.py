@@ -26,6 +26,7 @@ class Corpus:
     """Dialogues of one source, each a list of turns by two people who take turns."""
 
     name: str
+    language: str
     dialogues: tuple[tuple[str, ...], ...]
 
     def sample(self, rng: random.Random, most_turns: int, copying: float = 1.0) -> Dialogue:
@@ -45,12 +46,14 @@ def load_corpus(name: str, hold_out: int = 0) -> tuple[Corpus, Corpus]:
     path = shared() / "corpora" / f"{name}.jsonl.gz"
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
-            read = [tuple(" ".join(turn.split()) for turn in json.loads(line)["turns"]) for line in file]
-    except (OSError, ValueError, KeyError) as error:
+            whole = [json.loads(line) for line in file]
+        read = [tuple(" ".join(turn.split()) for turn in each["turns"]) for each in whole]
+        language = str(whole[0]["language"])
+    except (OSError, ValueError, KeyError, IndexError) as error:
         raise CorpusError(
             f"cannot read {path}: {error}; set ECHOLESS_SHARED to the folder that holds corpora/"
         ) from None
     read = [turns for turns in read if len(turns) >= 2]
     kept = [turns for n, turns in enumerate(read) if not hold_out or n % hold_out]
     held = [turns for n, turns in enumerate(read) if hold_out and n % hold_out == 0]
-    return Corpus(name, tuple(kept)), Corpus(name, tuple(held))
+    return Corpus(name, language, tuple(kept)), Corpus(name, language, tuple(held))

@@ -65,7 +65,7 @@ def export(out: Path, stage: str, kind: str, path: Path) -> Path:
     writer.add_name(recipe.title)
     writer.add_author("The Echoless authors")
     writer.add_license(recipe.licence)
-    writer.add_languages([recipe.language])
+    writer.add_languages(recipe.languages)
     writer.add_file_type(file_type)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)

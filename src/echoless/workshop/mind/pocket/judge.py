@@ -17,7 +17,7 @@ from pathlib import Path
 
 from echoless.workshop.mind.pocket.dialogue import Said
 from echoless.workshop.mind.pocket.nearness import read_openings
-from echoless.workshop.mind.pocket.recipe import HERE, Recipe, load_recipe
+from echoless.workshop.mind.pocket.recipe import HERE, Recipe, load_recipe, openings_of
 from echoless.workshop.mind.pocket.served import Served, serve
 
 
@@ -73,14 +73,14 @@ def main() -> None:
     ask.add_argument("model", type=Path)
     ask.add_argument("--recipe", type=Path, default=HERE / "recipes" / "pocket-en.toml")
     ask.add_argument("--openings", type=Path, help="default: those of the recipe")
+    ask.add_argument("--language", help="default: the first of the recipe")
     ask.add_argument("--system", default="")
     ask.add_argument("--seed", type=int, default=1)
     ask.add_argument("--to", type=Path)
     given = ask.parse_args()
     recipe, _ = load_recipe(given.recipe)
-    judged = asyncio.run(
-        replies(given.model, recipe, given.openings or HERE / recipe.openings, given.system, given.seed)
-    )
+    openings = given.openings or openings_of(given.language or recipe.languages[0])
+    judged = asyncio.run(replies(given.model, recipe, openings, given.system, given.seed))
     text = f"{table(judged)}\n\n{counts(judged)}\n"
     if given.to:
         given.to.write_text(text, encoding="utf-8")

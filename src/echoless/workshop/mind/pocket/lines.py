@@ -1,5 +1,8 @@
 """The hand-written lines: their small grammar, read into trees and expanded.
 
+A folder a language (`en`, `zh`): `slots.txt` holds the fillers, `systems.txt` system lines, `same.txt` words that mean
+the same, the rest what is said.
+
     > a user's line | another way to say it       `>>` follows up on the `<` above it, and so on
     < a reply                                     several `<`: any of them
     ? day                                         a question the agent asks back, after replies ending in `?day`
@@ -7,7 +10,9 @@
     ! garbled                                     the lines below it answer words that make no sense
 
 `{a|b}` is one of several, `{a|}` may be left out, `[food]` is a filler from slots.txt (the same one in a line and its
-answers), `[food2]` another one, `[Food]` capitalised. `==` names a topic, `#` starts a remark.
+answers), `[food2]` another one, `[Food]` capitalised, `[food]s` the plural. Fillers may go together: `land/capital:
+France/Paris, Italy/Rome` binds `[capital]` with `[land]`. `[sum]` with `[result]` and `[hardsum]` come from
+tongue.py. `==` names a topic, `#` starts a remark.
 """
 
 from __future__ import annotations
@@ -15,19 +20,15 @@ from __future__ import annotations
 import math
 import random
 import re
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from echoless.workshop.mind.pocket.tongue import TONGUES, hard_sums, sums
+
 SLOT = re.compile(r"\[([A-Za-z_]+?)(2?)\](s?)")
 INNER = re.compile(r"\{([^{}]*)\}")
-ODD_PLURALS = {
-    "mouse": "mice",
-    "sheep": "sheep",
-    "deer": "deer",
-    "goldfish": "goldfish",
-    "wolf": "wolves",
-    "fish": "fish",
-}
 
 
 class LinesError(Exception):
@@ -36,7 +37,8 @@ class LinesError(Exception):
 
 @dataclass(slots=True)
 class Node:
-    """What users say (`users`), what is answered (`replies`), and what may follow (`after`)."""
+    """What users say (`users`), what is answered (`replies`), and what may follow (`after`). `held` are ways to say it
+    that training never sees."""
 
     topic: str
     users: list[str] = field(default_factory=list)
@@ -45,6 +47,7 @@ class Node:
     garbled: bool = False
     weight: float = 1.0
     user_weights: list[float] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -66,39 +69,59 @@ def alternatives(line: str) -> list[str]:
     return [part.strip() for part in [*parts, line[start:]] if part.strip()]
 
 
-def plural(word: str) -> str:
-    """The plural of an English noun, well enough for the fillers in use."""
-    if word in ODD_PLURALS:
-        return ODD_PLURALS[word]
-    if word.endswith(("s", "x", "ch", "sh")):
-        return word + "es"
-    if word.endswith("y") and word[-2] not in "aeiou":
-        return word[:-1] + "ies"
-    return word + "s"
+def listed(text: str) -> list[str]:
+    """The items of a list with commas, of either script."""
+    return [item.strip() for item in re.split("[,、]", text) if item.strip()]
 
 
-def articles(text: str) -> str:
-    """`a apple` → `an apple`, `an pear` → `a pear`."""
-    text = re.sub(r"\b([Aa]) (?=[aeiou](?!ni|ne\b|u))", r"\1n ", text)
-    return re.sub(r"\b([Aa])n (?=[bcdfgjklmnpqrstvwxyz][a-z])", r"\1 ", text)
+def read_rows(path: Path) -> list[str]:
+    """The rows of a file that are neither empty nor remarks."""
+    return [row for row in path.read_text("utf-8").splitlines() if row.strip() and row[0] != "#"]
 
 
 class Lines:
     """All line files of a folder, parsed. Raises LinesError."""
 
-    def __init__(self, folder: Path) -> None:
-        self.slots = self._read_slots(folder / "slots.txt")
-        self.systems = [s for s in (folder / "systems.txt").read_text("utf-8").splitlines() if s and s[0] != "#"]
+    def __init__(self, folder: Path, hold_out: int = 0) -> None:
+        self.tongue = TONGUES.get(folder.name, TONGUES["en"])
+        self.slots: dict[str, list[str]] = {"hardsum": hard_sums(self.tongue)}
+        self.together: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = {}
+        self._add_together(("sum", "result"), sums(self.tongue))
+        for row in read_rows(folder / "slots.txt"):
+            self._add_slot(*row.split(":", 1))
+        self.systems = read_rows(folder / "systems.txt")
+        self.same: dict[str, list[str]] = {}
+        for row in read_rows(folder / "same.txt") if (folder / "same.txt").exists() else []:
+            words = listed(row)
+            self.same |= {word: [other for other in words if other != word] for word in words}
         self.nodes: list[Node] = []
         self.questions: dict[str, Question] = {}
         for path in sorted(folder.glob("*.txt")):
-            if path.name not in ("slots.txt", "systems.txt"):
+            if path.name not in ("slots.txt", "systems.txt", "same.txt"):
                 self._read(path)
         self._check()
+        for node in self.walk() if hold_out else []:
+            self._hold_out(node, hold_out)
 
-    def _read_slots(self, path: Path) -> dict[str, list[str]]:
-        rows = (row.split(":", 1) for row in path.read_text("utf-8").splitlines() if row and row[0] != "#")
-        return {name.strip(): [word.strip() for word in words.split(",")] for name, words in rows}
+    def _hold_out(self, node: Node, every: int) -> None:
+        """Keep about every `every`-th way to say something back, where there are many."""
+        if len(node.users) >= 6:
+            node.held = [text for text in node.users if zlib.crc32(text.encode()) % every == 0]
+            kept = [pair for pair in zip(node.users, node.user_weights, strict=True) if pair[0] not in node.held]
+            node.users, node.user_weights = [text for text, _ in kept], [weight for _, weight in kept]
+
+    def _add_slot(self, names: str, words: str) -> None:
+        if "/" in names:
+            rows = [tuple(part.strip() for part in row.split("/")) for row in listed(words)]
+            self._add_together(tuple(name.strip() for name in names.split("/")), rows)
+        else:
+            self.slots.setdefault(names.strip(), []).extend(listed(words))
+
+    def _add_together(self, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+        if bad := [row for row in rows if len(row) != len(names)]:
+            raise LinesError(f"{'/'.join(names)}: {bad[0]} has not {len(names)} parts")
+        self.together |= {name: (names, list(rows)) for name in names}
+        self.slots |= {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
     def _read(self, path: Path) -> None:
         topic, question, stack = path.stem, None, list[Node]()
@@ -165,17 +188,22 @@ class Lines:
         """One line that `text` stands for. Fillers it draws are added to `bound`; those bound already are used."""
         while found := INNER.search(text):
             text = text[: found.start()] + rng.choice(found[1].split("|")) + text[found.end() :]
-        for _ in range(4):  # fillers may hold fillers
+        while "[" in text:  # fillers may hold fillers
             text = SLOT.sub(lambda found: self._fill(found, rng, bound), text)
-        return articles(" ".join(text.split()))
+        return self.tongue.finish(text)
 
     def _fill(self, found: re.Match[str], rng: random.Random, bound: dict[str, str]) -> str:
         name, key = found[1].lower(), found[1].lower() + found[2]
-        if key not in bound:
+        if key not in bound and name in self.together:
+            names, rows = self.together[name]
+            taken = (bound.get(name), bound.get(name + "2"))
+            row = rng.choice([row for row in rows if row[names.index(name)] not in taken])
+            bound |= {each + found[2]: word for each, word in zip(names, row, strict=True)}
+        elif key not in bound:
             others = [word for word in self.slots[name] if word not in (bound.get(name), bound.get(name + "2"))]
             bound[key] = rng.choice(others)
             while inner := INNER.search(bound[key]):
                 bound[key] = bound[key].replace(inner[0], rng.choice(inner[1].split("|")))
             bound[key] = SLOT.sub(lambda deep: self._fill(deep, rng, bound), bound[key])
-        word = plural(bound[key]) if found[3] else bound[key]
+        word = self.tongue.plural(bound[key]) if found[3] else bound[key]
         return word[0].upper() + word[1:] if found[1][0].isupper() else word

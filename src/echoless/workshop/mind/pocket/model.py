@@ -114,7 +114,7 @@ class Llama(nn.Module):
 
     def loss(self, tokens: Tensor, weights: Tensor, mask: Tensor) -> Tensor:
         """Mean cross-entropy (nats) of each next token, weighted by `weights` (batch, time) of the token foretold."""
-        x = self.hidden(tokens[:, :-1], mask[:, :, :-1, :-1])
+        x = self.hidden(tokens, mask)[:, :-1]
         aim, weight = tokens[:, 1:].reshape(-1), weights[:, 1:].reshape(-1)
         kept = weight > 0  # the head is a fifth of the work: run it only where there is something to learn
         logits = F.linear(x.reshape(-1, x.shape[-1])[kept], self.token_embd.weight)

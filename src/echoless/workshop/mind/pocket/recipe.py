@@ -56,16 +56,14 @@ class Stage(Strict):
 
 
 class Recipe(Strict):
-    """The whole file."""
+    """The whole file. Own lines and judged openings are those of `languages`."""
 
     name: str
     title: str
-    language: str
+    languages: list[str]
     seed: int
     licence: str
     hold_out: int
-    lines: str
-    openings: str
     sampling: dict[str, float | int]
     model: ModelPart
     stages: list[Stage]
@@ -85,12 +83,25 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
 def sources(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
     """Everything the stages draw from, by name: corpora, and `own`, the lines written for the model."""
     names = {name for stage in stages for name in stage.mix}
-    found: dict[str, Any] = {name: load_corpus(name, recipe.hold_out)[0] for name in sorted(names - {"own"})}
-    if "own" in names:
-        from echoless.workshop.mind.pocket.talks import OwnTalks
+    found: dict[str, Any] = {name: load_corpus(name, recipe.hold_out)[0] for name in sorted(names) if not is_own(name)}
+    if own := sorted(filter(is_own, names)):
+        from echoless.workshop.mind.pocket.talks import OwnTalks, Switching
 
-        found["own"] = OwnTalks(HERE / recipe.lines)
+        spoken = sorted({language for name in own for language in name.split("-")[1:]})
+        talks = {language: OwnTalks(HERE / "lines" / language, hold_out=recipe.hold_out) for language in spoken}
+        for name in own:
+            found[name] = Switching(*(talks[language] for language in name.split("-")[1:]))
     return found
+
+
+def openings_of(language: str) -> Path:
+    """The openings that a model of this language is judged on."""
+    return HERE / "openings" / f"{language}.txt"
+
+
+def is_own(name: str) -> bool:
+    """Is it a source of own lines, `own-en`, `own-zh`, `own-en-zh` (both in one conversation), or a corpus?"""
+    return name.startswith("own-")
 
 
 def draw(found: dict[str, Corpus], stage: Stage, rng: Any) -> Dialogue:

@@ -4,91 +4,37 @@ from __future__ import annotations
 
 import random
 import re
+from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 from echoless.workshop.mind.pocket.dialogue import Dialogue
 from echoless.workshop.mind.pocket.lines import SLOT, Lines, Node
-from echoless.workshop.mind.pocket.nearness import SHORT, Nearness, read_openings
+from echoless.workshop.mind.pocket.nearness import Nearness, read_openings
 
-FILLERS = (
-    "um",
-    "uh",
-    "well",
-    "so",
-    "oh",
-    "okay",
-    "hey",
-    "hm",
-    "and",
-    "actually",
-    "you know",
-    "please",
-    "echoless",
-    "now",
-)
-TAILS = ("please", "then", "now", "you know", "though", "today", "my friend", "or something", "I guess")
-PREFACES = (
-    "Hello.",
-    "Hi.",
-    "Hey there.",
-    "Thanks.",
-    "Okay.",
-    "I see.",
-    "Nice.",
-    "Good.",
-    "All right.",
-    "Sorry.",
-    "Yes.",
-    "No.",
-)
-ASKING = frozenset(
-    re.findall(
-        r"[\w']+",
-        "what what's who who's how how's where when why which whose is are am do does did can could will would should "
-        "may have has shall was were any",
-    )
-)
-DAYS = re.compile(r"\b(monday|tuesday|wednesday|thursday|friday|saturday|sunday|christmas|easter|english|god)\b")
-NAMED = re.compile(r"\b(I'm|My name is|You can call me) Echoless\b")
+ASKS = re.compile(r"\?(\w+)$")
+KEPT = ("myname",)
+"""Fillers that are remembered to the end of a conversation."""
 
 
-def as_written(text: str, rng: random.Random) -> str:
-    """A user's line as recognisers write it: capitals and stops, or small and bare; sometimes not quite clean."""
-    words = text.split()
-    if rng.random() < 0.15:
-        words = " ".join(SHORT.get(word, word) for word in words).split()
-    if len(words) > 3 and rng.random() < 0.04:
-        del words[rng.randrange(len(words))]
-    if rng.random() < 0.03:
-        place = rng.randrange(len(words))
-        words.insert(place, words[place])
-    if rng.random() < 0.12:
-        words.insert(0, rng.choice(FILLERS))
-    if len(words) > 2 and rng.random() < 0.06:
-        words.append(rng.choice(TAILS))
-    text = " ".join(words)
-    if rng.random() < 0.5:
-        return re.sub(r"[^\w' -]", "", text.lower())
-    asked = words[0].lower() in ASKING or (len(words) > 1 and words[1] in ASKING and words[0] in FILLERS)
-    text = re.sub(r"\bi\b", "I", DAYS.sub(lambda day: day[0].capitalize(), text))
-    text = text[0].upper() + text[1:]
-    return text if text[-1] in ".!?" else text + ("?" if asked else "!" if rng.random() < 0.08 else ".")
-
-
-def cut_off(text: str, rng: random.Random) -> str:
-    """What was heard of a reply that the user broke into: its first words."""
-    words = text.split()
-    return " ".join(words[: rng.randint(1, max(1, len(words) - 1))])
+@cache
+def fillers(text: str) -> frozenset[str]:
+    """The names of the fillers in `text`."""
+    return frozenset(name.lower() for name, _, _ in SLOT.findall(text)) if "[" in text else frozenset()
 
 
 class OwnTalks:
     """Draws dialogues from the lines in `folder`; a user's line near one of `openings` is never drawn."""
 
-    def __init__(self, folder: Path, openings: Path | None = None) -> None:
-        self.lines = Lines(folder)
+    def __init__(self, folder: Path, openings: Path | None = None, hold_out: int = 0) -> None:
+        self.lines = Lines(folder, hold_out)
+        self.tongue = self.lines.tongue
         self.near = Nearness(read_openings(openings or folder.parents[1] / "openings" / f"{folder.name}.txt"))
-        self.weights = [node.weight for node in self.lines.nodes]
-        self.greetings = [n for n in self.lines.nodes if n.topic in ("meeting: greetings", "meeting: how are you")]
+        self.weights = list(accumulate(node.weight for node in self.lines.nodes))
+        nodes = self.lines.walk()
+        self.mentioned = {id(node): frozenset(KEPT).union(*map(fillers, node.users)) for node in nodes}
+        self.user_weights = {id(node): list(accumulate(node.user_weights)) for node in nodes}
+        self.greetings = [node for node in self.lines.nodes if node.topic.startswith("meeting: g")]
         self.plain_users = [
             text for node in self.lines.nodes for text in node.users if "{" not in text and "[" not in text
         ]
@@ -106,63 +52,66 @@ class OwnTalks:
             turns.append(("system", self.lines.expand(system, rng, bound)))
             name = bound.get("agentname", name)
         if most_turns > 2 and rng.random() < 0.12:  # the agent has greeted first
-            turns.append(
-                ("assistant", self._ask(rng, rng.choice(["Hello! ?talk", "Hi! I'm listening. ?day", "Hello!"]))[0])
-            )
+            turns.append(("assistant", self._ask(rng, rng.choice(self.tongue.greetings))[0]))
         count = min(1 + int(rng.expovariate(0.45)), max(1, most_turns // 2))
         if most_turns > 20:  # to get used to a long history: any length alike
             count = rng.randint(1, most_turns // 2)
         after: list[Node] = []
         context: dict[str, str] = {}
+        kept: dict[str, str] = {}
         for exchange in range(count):
             follows = bool(after) and rng.random() < 0.75
             pool = after if follows else self.greetings if exchange == 0 and rng.random() < 0.12 else None
             node = self._choose(rng, pool)
-            user, bound = self._user(rng, node, context if follows else {})
+            user, bound = self._user(rng, node, kept | (context if follows else {}))
             said, after = self._ask(rng, self._reply(rng, node, bound, copying))
-            said = NAMED.sub(rf"\1 {name}", self.lines.expand(said, rng, bound))
+            said = self.tongue.named.sub(rf"\1{self.tongue.space}{name}", self.lines.expand(said, rng, bound))
             after, context = [*node.after, *after], bound
+            kept |= {name: bound[name] for name in KEPT if name in bound}
             if not follows and rng.random() < 0.05:
-                user = f"{rng.choice(PREFACES)} {user}"
-            turns.append(("user", user if node.garbled else as_written(user, rng)))
+                user = rng.choice(self.tongue.prefaces) + self.tongue.space + user
+            turns.append(("user", user))
             if rng.random() < 0.04 and exchange < count - 1:
-                said, after = cut_off(said, rng), []
+                said, after = self.tongue.cut_off(said, rng), []
                 muted.add(len(turns))
             turns.append(("assistant", said))
         return Dialogue(tuple(turns), muted=frozenset(muted))
 
     def _choose(self, rng: random.Random, pool: list[Node] | None) -> Node:
         if pool is None:
-            return rng.choices(self.lines.nodes, self.weights)[0]
+            return rng.choices(self.lines.nodes, cum_weights=self.weights)[0]
         return rng.choices(pool, [node.weight for node in pool])[0]
 
     def _user(self, rng: random.Random, node: Node, context: dict[str, str]) -> tuple[str, dict[str, str]]:
-        """A line of the node that is near no opening, and what its fillers are bound to (its own over `context`'s)."""
+        """A line of the node as it is heard, near no opening, and what its fillers are bound to (its own over
+        `context`'s)."""
+        weights = self.user_weights[id(node)]
         for _ in range(200):
             own: dict[str, str] = {}
             if node.garbled:
                 text = self._garble(rng)
             else:
-                text = self.lines.expand(rng.choices(node.users, node.user_weights)[0], rng, own)
+                text = self.lines.expand(rng.choices(node.users, cum_weights=weights)[0], rng, own)
+                if rng.random() < 0.25:
+                    text = self.tongue.swap(text, self.lines.same, rng)
+                text = self.tongue.as_written(text, rng)
             if not self.near(text):
                 return text, context | own
         raise ValueError(f"every line of {node.topic!r} is near an opening: {node.users[:2]}")
 
     def _reply(self, rng: random.Random, node: Node, bound: dict[str, str], copying: float) -> str:
         """A reply whose fillers the user's line has bound, or that no user's line of the node mentions."""
-        mentioned = {name for text in node.users for name, _, _ in SLOT.findall(text)}
-        fit = [
-            reply
-            for reply in node.replies
-            if all(n.lower() in bound or n.lower() not in mentioned for n, _, _ in SLOT.findall(reply))
-        ]
+        mentioned = self.mentioned[id(node)]
+        fit = [reply for reply in node.replies if not (fillers(reply) & mentioned) - bound.keys()]
+        if remembered := [reply for reply in fit if fillers(reply).intersection(KEPT) and not reply.endswith("?talk")]:
+            fit = remembered if rng.random() < 0.9 else fit
         if rng.random() >= copying:
-            fit = [reply for reply in fit if not any(n.lower() in bound for n, _, _ in SLOT.findall(reply))] or fit
+            fit = [reply for reply in fit if not fillers(reply) & bound.keys()] or fit
         return rng.choice(fit or [reply for reply in node.replies if "[" not in reply] or node.replies)
 
     def _ask(self, rng: random.Random, reply: str) -> tuple[str, list[Node]]:
         """Put a question in place of a final `?name`; the nodes of its answers come with it."""
-        asked = re.search(r"\?(\w+)$", reply)
+        asked = ASKS.search(reply)
         if not asked:
             return reply, []
         question = self.lines.questions[asked[1]]
@@ -170,9 +119,30 @@ class OwnTalks:
 
     def _garble(self, rng: random.Random) -> str:
         """Words that make no sense together, as a recogniser makes of noise."""
-        words = " ".join(rng.choices(self.plain_users, k=4)).split()
+        words = [word for text in rng.choices(self.plain_users, k=4) for word in self.tongue.pieces(text)]
         for _ in range(2):
-            slot = rng.choice(["thing", "animal", "food", "place", "item", "topic", "hobby", "color"])
-            words += rng.choice(self.lines.slots[slot]).split()
+            words += self.tongue.pieces(rng.choice(self.lines.slots[rng.choice(self.tongue.jumble)]))
         rng.shuffle(words)
-        return " ".join(words[: rng.randint(4, 9)]) + rng.choice(["", "", "", ".", "?"])
+        ends = ("", "", "", ".", "?") if self.tongue.space else ("", "", "", "。", "？")
+        return self.tongue.space.join(words[: rng.randint(4, 9)]) + rng.choice(ends)
+
+
+class Switching:
+    """Conversations that go from one language to another and back; with one language, that language's."""
+
+    def __init__(self, *talks: OwnTalks) -> None:
+        self.talks = talks
+
+    def sample(self, rng: random.Random, most_turns: int, copying: float = 1.0) -> Dialogue:
+        """A dialogue of each language, in any order, one after the other; the first one's system line holds."""
+        parts = [
+            talk.sample(rng, most_turns if len(self.talks) == 1 else most_turns // 2, copying) for talk in self.talks
+        ]
+        rng.shuffle(parts)
+        turns, muted = list(parts[0].turns), set(parts[0].muted)
+        for part in parts[1:]:
+            said = [(number, turn) for number, turn in enumerate(part.turns) if turn[0] != "system"]
+            said = said[1:] if said[0][1][0] == "assistant" else said
+            muted |= {len(turns) + place for place, (number, _) in enumerate(said) if number in part.muted}
+            turns += [turn for _, turn in said]
+        return Dialogue(tuple(turns), muted=frozenset(muted))

@@ -1,7 +1,9 @@
-"""Train a pocket model from its recipe, on this machine's CPU, resumable at any point.
+"""Train a pocket model from its recipe, on a CPU or a GPU, resumable at any point.
 
-    python -m echoless.workshop.mind.pocket.train RECIPE.toml --out out/mind/pocket-en [--minutes 60]
+    python -m echoless.workshop.mind.pocket.train RECIPE.toml --out out/mind/pocket [--minutes 60 --rows 8]
+    python -m echoless.workshop.mind.pocket.train RECIPE.toml --out out/mind/pocket --device cuda --workers 14 --fast
 
+A recipe is written for a GPU. On two CPU cores give `--rows 8`: smaller steps, at a lower rate, and more of them.
 Every step draws its rows from (seed, stage, step) alone, and checkpoints hold model and optimiser: a run that was
 killed goes on with the same loss curve. The loss is logged to OUT/loss.csv.
 """
@@ -14,6 +16,8 @@ import math
 import random
 import sys
 import time
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,35 +25,25 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 
-from echoless.workshop.mind.pocket.corpora import CorpusError, load_corpus
+from echoless.workshop.mind.pocket.corpora import CorpusError
+from echoless.workshop.mind.pocket.lines import LinesError
 from echoless.workshop.mind.pocket.model import Llama, Shape
-from echoless.workshop.mind.pocket.recipe import Recipe, RecipeError, Stage, draw, load_recipe, sources
-from echoless.workshop.mind.pocket.vocab import encode, load_vocab, train_vocab
+from echoless.workshop.mind.pocket.recipe import Recipe, RecipeError, Stage, is_own, load_recipe, sources
+from echoless.workshop.mind.pocket.stream import mask_of, stream
+from echoless.workshop.mind.pocket.vocab import join_vocabs, load_vocab, train_vocab
 
-SAVE_EVERY = 50
-
-
-def pack(
-    found: dict[str, Any], stage: Stage, vocab: Tokenizer, rng: random.Random
-) -> tuple[list[int], list[float], list[int]]:
-    """One row of `stage.length` tokens: ids, loss weights, and which dialogue each token belongs to."""
-    ids: list[int] = []
-    weights: list[float] = []
-    owner: list[int] = []
-    while len(ids) < stage.length:
-        new, weight = encode(vocab, draw(found, stage, rng), stage.user_weight)
-        owner += [owner[-1] + 1 if owner else 0] * len(new)
-        ids, weights = ids + new, weights + weight
-    return ids[: stage.length], weights[: stage.length], owner[: stage.length]
+SAVE_EVERY = 200
+SAMPLED = 20_000  # dialogues of own lines that the pieces are learnt from
 
 
-def batch(recipe: Recipe, stage: Stage, step: int, found: dict[str, Any], vocab: Tokenizer) -> tuple[torch.Tensor, ...]:
-    """Tokens (rows, length) int64, weights float32, mask (rows, 1, length, length) that keeps dialogues apart."""
-    rng = random.Random(f"{recipe.seed} {stage.name} {step}")
-    rows = [pack(found, stage, vocab, rng) for _ in range(stage.rows)]
-    tokens, weights, owner = (torch.tensor(part) for part in zip(*rows, strict=True))
-    same = owner[:, :, None] == owner[:, None, :]
-    return tokens, weights.float(), (same & torch.ones(stage.length, stage.length).tril().bool())[:, None]
+@dataclass(frozen=True, slots=True)
+class How:
+    """Where and how to train: nothing of it changes what is learnt but for rounding."""
+
+    device: str = "cpu"
+    workers: int = 0
+    fast: bool = False
+    """Compile the model: pays from some minutes of training on."""
 
 
 def optimiser(model: Llama, stage: Stage) -> torch.optim.AdamW:
@@ -85,54 +79,80 @@ def keep_log(path: Path, stage: str, step: int) -> None:
 
 
 def prepare_vocab(recipe: Recipe, out: Path) -> Tokenizer:
-    """The pieces, learnt from the corpora of the recipe once and then read from OUT/tokenizer.json."""
+    """The pieces, learnt from the corpora and lines of the recipe once and then read from OUT/tokenizer.json. Each
+    language gets its share, so that none crowds another out."""
     path = out / "tokenizer.json"
     if not path.exists():
-        names = sorted({name for stage in recipe.stages for name in stage.mix} - {"own"})
-        texts = (text for name in names for turns in load_corpus(name, recipe.hold_out)[0].dialogues for text in turns)
-        train_vocab(texts, recipe.model.vocab).save(str(path))
+        found = sources(recipe, recipe.stages)
+        vocabs = []
+        for language in recipe.languages:
+            corpora = [found[name] for name in found if not is_own(name) and found[name].language == language]
+            rng, own = random.Random(recipe.seed), found.get(f"own-{language}")
+            lines = (own.sample(rng, 4).turns for _ in range(SAMPLED if own else 0))
+            texts = chain(
+                (text for corpus in corpora for turns in corpus.dialogues for text in turns),
+                (text for turns in lines for _, text in turns),
+            )
+            size = 262 + (recipe.model.vocab - 262) // len(recipe.languages)
+            vocabs.append(train_vocab(texts, size, 6 if language == "zh" else 18))
+        join_vocabs(vocabs).save(str(path))
     return load_vocab(path)
 
 
-def run_stage(recipe: Recipe, stage: Stage, model: Llama, vocab: Tokenizer, out: Path, seconds: float) -> None:
+def shrunk(stage: Stage, rows: int) -> Stage:
+    """The stage in steps of at most `rows` rows (0: as it is): more steps, each at a rate lower by the square root."""
+    part = stage.rows / rows if rows and rows < stage.rows else 1.0
+    return stage.model_copy(
+        update={
+            "rows": round(stage.rows / part),
+            "steps": round(stage.steps * part),
+            "warmup": round(stage.warmup * part**0.5),
+            "rate": stage.rate / part**0.5,
+            "final_rate": stage.final_rate / part**0.5,
+        }
+    )
+
+
+def run_stage(recipe: Recipe, stage: Stage, model: Llama, out: Path, seconds: float, how: How) -> None:
     """Train one stage from where its checkpoint stands to its last step; stop early, complete, after `seconds`."""
     path = out / f"{stage.name}.pt"
     adam, first, spent = optimiser(model, stage), 0, 0.0
     for layer in model.blk:
         layer.dropout = stage.dropout
     if path.exists():
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=how.device)
         model.load_state_dict(state["model"])
         if state["done"]:
             return
         adam.load_state_dict(state["adam"])
         first, spent = state["step"], state["spent"]
     keep_log(out / "loss.csv", stage.name, first)
-    found = sources(recipe, [stage])
     started = time.monotonic()
     began, tokens_seen, mean = started - spent, 0, 0.0
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     with Progress(*columns) as progress, (out / "loss.csv").open("a") as log:
         bar = progress.add_task(stage.name, total=stage.steps, completed=first, note="")
         step = first
-        while step < stage.steps:
+        for rows in stream(recipe, stage, out / "tokenizer.json", first, how.workers):
             spent = time.monotonic() - began
             done = max(step / stage.steps, spent / seconds if seconds else 0.0)
             if done >= 1.0:
                 break
-            tokens, weights, mask = batch(recipe, stage, step, found, vocab)
+            tokens, weights, owner = (part.to(how.device, non_blocking=True) for part in rows)
             torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, too, repeats after a resume
             for group in adam.param_groups:
                 group["lr"] = rate_at(stage, done, step)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                loss = model.loss(tokens, weights, mask)
+            with torch.autocast(how.device, dtype=torch.bfloat16):
+                loss = model.loss(tokens.long(), weights.float(), mask_of(owner))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             adam.step()
             adam.zero_grad(set_to_none=True)
             step, tokens_seen = step + 1, tokens_seen + tokens.numel()
-            mean = loss.item() if step == first + 1 else 0.95 * mean + 0.05 * loss.item()
-            log.write(f"{stage.name},{step},{loss.item():.4f},{spent:.1f}\n")
+            if how.device == "cpu" or step % 10 == 0 or step == first + 1:  # a GPU must not wait for every loss
+                value = loss.item()
+                mean = value if step == first + 1 else 0.9 * mean + 0.1 * value
+                log.write(f"{stage.name},{step},{value:.4f},{spent:.1f}\n")
             speed = tokens_seen / (time.monotonic() - started)
             progress.update(bar, completed=step, note=f"loss {mean:.3f}  {speed:,.0f} tokens/s")
             if step % 20 == 0:
@@ -145,17 +165,26 @@ def run_stage(recipe: Recipe, stage: Stage, model: Llama, vocab: Tokenizer, out:
     save(path, {"model": model.state_dict(), "step": step, "spent": spent, "done": True})
 
 
-def train(recipe_path: Path, out: Path, minutes: float = 0.0) -> Llama:
-    """All stages of a recipe, `minutes` in all (0: no limit but its steps). Raises RecipeError, CorpusError."""
+def train(recipe_path: Path, out: Path, minutes: float = 0.0, rows: int = 0, how: How | None = None) -> Llama:
+    """All stages of a recipe, `minutes` in all (0: no limit but its steps), in steps of at most `rows` rows. Raises
+    RecipeError, CorpusError, LinesError."""
     recipe, digest = load_recipe(recipe_path)
+    how = how or How()
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(json.dumps({"sha256": digest, **recipe.model_dump()}, indent=1))
     vocab = prepare_vocab(recipe, out)
+    if vocab.get_vocab_size() > recipe.model.vocab:
+        raise RecipeError(f"{out}/tokenizer.json has {vocab.get_vocab_size()} pieces, the recipe {recipe.model.vocab}")
     torch.manual_seed(recipe.seed)
-    model = Llama(Shape(**recipe.model.model_dump())).train()
-    total = sum(stage.steps for stage in recipe.stages)
-    for stage in recipe.stages:
-        run_stage(recipe, stage, model, vocab, out, 60 * minutes * stage.steps / total)
+    torch.set_float32_matmul_precision("high")
+    model = Llama(Shape(**recipe.model.model_dump())).to(how.device).train()
+    plain, quick = model.hidden, torch.compile(model.hidden) if how.fast else model.hidden
+    stages = [shrunk(stage, rows) for stage in recipe.stages]
+    total = sum(stage.steps * stage.rows * stage.length for stage in stages)
+    for stage in stages:
+        same = (stage.length, stage.dropout) == (stages[0].length, stages[0].dropout)
+        model.hidden = quick if same else plain  # type: ignore[method-assign]
+        run_stage(recipe, stage, model, out, 60 * minutes * stage.steps * stage.rows * stage.length / total, how)
     return model.eval()
 
 
@@ -165,12 +194,16 @@ def main() -> None:
     ask.add_argument("recipe", type=Path)
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--minutes", type=float, default=0.0, help="stop after this long, all stages together")
+    ask.add_argument("--rows", type=int, default=0, help="rows a step at most; 8 for a CPU")
+    ask.add_argument("--device", default="cpu", choices=["cpu", "cuda", "mps"])
+    ask.add_argument("--workers", type=int, default=0, help="processes that draw the lines")
+    ask.add_argument("--fast", action="store_true", help="compile the model first")
     ask.add_argument("--threads", type=int, default=1)
     given = ask.parse_args()
     torch.set_num_threads(given.threads)
     try:
-        train(given.recipe, given.out, given.minutes)
-    except (RecipeError, CorpusError) as error:
+        train(given.recipe, given.out, given.minutes, given.rows, How(given.device, given.workers, given.fast))
+    except (RecipeError, CorpusError, LinesError) as error:
         sys.exit(str(error))
 
 

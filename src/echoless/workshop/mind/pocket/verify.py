@@ -16,7 +16,7 @@ import torch
 
 from echoless.workshop.mind.pocket.export import export, load_run
 from echoless.workshop.mind.pocket.nearness import read_openings
-from echoless.workshop.mind.pocket.recipe import HERE
+from echoless.workshop.mind.pocket.recipe import openings_of
 from echoless.workshop.mind.pocket.served import Served, serve
 from echoless.workshop.mind.pocket.template import CONTROL, END, START, prompt
 from echoless.workshop.mind.pocket.vocab import load_vocab
@@ -56,7 +56,7 @@ async def compare_greedy(served: Served, out: Path, stage: str, most: int = 40) 
     vocab = load_vocab(out / "tokenizer.json")
     start, end = vocab.token_to_id(START), vocab.token_to_id(END)
     parted = []
-    for opening in read_openings(HERE / recipe.openings):
+    for opening in (one for each in recipe.languages for one in read_openings(openings_of(each))):
         text = prompt([("user", opening[-1])])
         if await served.prompt([("user", opening[-1])]) != text:
             raise SystemExit(f"the template in the file makes another prompt of {opening[-1]!r}")
