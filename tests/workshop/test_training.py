@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ for needed in ("torch", "tokenizers", "gguf"):
 
 import torch  # noqa: E402
 
+from echoless.workshop.mind.pocket import stream  # noqa: E402
 from echoless.workshop.mind.pocket import train as training  # noqa: E402
 from echoless.workshop.mind.pocket.dialogue import Dialogue  # noqa: E402
 from echoless.workshop.mind.pocket.export import export  # noqa: E402
@@ -19,18 +22,16 @@ from echoless.workshop.mind.pocket.model import Llama, Shape  # noqa: E402
 from echoless.workshop.mind.pocket.served import serve  # noqa: E402
 from echoless.workshop.mind.pocket.template import END, START, prompt  # noqa: E402
 from echoless.workshop.mind.pocket.verify import AWKWARD, compare_tokenizers, strings  # noqa: E402
-from echoless.workshop.mind.pocket.vocab import encode, load_vocab, train_vocab  # noqa: E402
+from echoless.workshop.mind.pocket.vocab import encode, join_vocabs, load_vocab, train_vocab  # noqa: E402
 
 TEXTS = ["hello there, how are you", "I'm fine, thank you", "what a nice day it is", "tell me about the weather"] * 5
 RECIPE = """
 name = "tiny"
 title = "Tiny"
-language = "en"
+languages = ["en"]
 seed = 3
 licence = "Apache-2.0"
 hold_out = 0
-lines = "lines/en"
-openings = "openings/en.txt"
 [sampling]
 temperature = 0.5
 n_predict = 20
@@ -53,7 +54,7 @@ dropout = 0.1
 weight_decay = 0.1
 user_weight = 0.1
 most_turns = 4
-mix = { own = 1.0 }
+mix = { own-en = 1.0 }
 """
 
 
@@ -82,19 +83,56 @@ def test_a_killed_run_goes_on_with_the_same_loss_curve(run: Path, monkeypatch: p
     again.mkdir()
     (again / "tokenizer.json").write_bytes((run / "tokenizer.json").read_bytes())
     monkeypatch.setattr(training, "SAVE_EVERY", 2)
-    real = training.batch
+    monkeypatch.setattr(training, "SAVE_AFTER", 0.0)
+    real = stream.batch
 
     def killed(recipe: object, stage: object, step: int, *rest: object) -> object:
         if step == 3:
             raise KeyboardInterrupt
         return real(recipe, stage, step, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "batch", killed)
+    monkeypatch.setattr(stream, "batch", killed)
     with pytest.raises(KeyboardInterrupt):
         training.train(recipe, again)
-    monkeypatch.setattr(training, "batch", real)
+    monkeypatch.setattr(stream, "batch", real)
     training.train(recipe, again)
     assert losses(again) == whole
+
+
+@pytest.mark.slow
+def test_a_quick_run_goes_through_its_stages_in_time(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = run.parent / "tiny.toml"
+    second = RECIPE[RECIPE.index("[[stages]]") :].replace('"own"', '"long"').replace("length = 64", "length = 128")
+    recipe.write_text(
+        RECIPE.replace("steps = 6", "steps = 100000").replace("most_turns = 4", "most_turns = 4\nnoise = 0.1") + second
+    )
+    monkeypatch.setattr(torch, "compile", lambda inner: inner)
+    training.train(recipe, run, minutes=0.15, how=training.How(workers=1, fast=True))
+    rows = [line.split(",") for line in (run / "loss.csv").read_text().splitlines()]
+    assert {row[0] for row in rows} == {"own", "long"} and (run / "long.pt").exists()
+
+
+def test_rows_come_again_while_there_are_no_new_ones() -> None:
+    def slow() -> Iterator[stream.Batch]:
+        for number in range(3):
+            time.sleep(0.05)
+            yield (torch.tensor([number]), torch.tensor([1.0]), torch.tensor([0]))
+
+    pool = stream.Pool(slow(), seed=1)
+    met = []
+    for tokens, _, _ in pool:
+        met.append(int(tokens))
+        time.sleep(0.002)
+        if len(met) == 150:
+            pool.close()
+    firsts = [met.index(number) for number in range(3)]
+    assert firsts[0] == 0 and firsts == sorted(firsts) and len(met) == 150
+
+
+def test_only_what_users_say_is_misheard() -> None:
+    tokens, weights = torch.arange(2000).view(2, 1000), torch.tensor([[0.2] * 1000, [1.0] * 1000])
+    heard = stream.misheard(tokens, weights, 0.2, 0.1)
+    assert torch.equal(heard[1], tokens[1]) and 40 < int((heard[0] != tokens[0]).sum()) < 200
 
 
 def test_only_what_the_agent_says_is_learnt_in_full(run: Path) -> None:
@@ -108,6 +146,15 @@ def test_only_what_the_agent_says_is_learnt_in_full(run: Path) -> None:
     assert learnt == ["x", END] and set(weights) == {0.0, 0.1, 1.0}
     assert ids[0] == vocab.token_to_id(START)
     assert vocab.decode(ids, skip_special_tokens=False).replace(" ", "").endswith("<|assistant|>x<|end|>")
+
+
+def test_two_vocabularies_in_one_keep_the_pieces_of_both() -> None:
+    english, mandarin = train_vocab(TEXTS, 300), train_vocab(["今天天气真好", "你好，今天怎么样"] * 5, 300, 12)
+    both = join_vocabs([english, mandarin])
+    for text, alone in (("hello there", english), ("今天天气", mandarin)):
+        pieces = both.encode(text, add_special_tokens=False).tokens
+        assert pieces == alone.encode(text, add_special_tokens=False).tokens
+    assert both.decode(both.encode("今天 hello 🙂").ids) == "今天 hello 🙂"
 
 
 def test_dialogues_in_one_row_do_not_see_each_other() -> None:

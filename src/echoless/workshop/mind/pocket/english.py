@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 from typing import ClassVar
 
 from echoless.workshop.mind.pocket.nearness import SHORT
@@ -95,13 +96,16 @@ class English:
         word = rng.choice(found)
         return re.sub(rf"\b{word}\b", rng.choice(same[word]), text, count=1)
 
-    def as_written(self, text: str, rng: random.Random) -> str:
-        """A user's line as recognisers write it: capitals and stops, or small and bare; sometimes not quite clean."""
+    def as_written(self, text: str, rng: random.Random, kept: Iterable[str] = ()) -> str:
+        """A user's line as recognisers write it: capitals and stops, or small and bare; sometimes not quite clean, but
+        for the words `kept`."""
         words = text.split()
         if rng.random() < 0.15:
             words = " ".join(SHORT.get(word, word) for word in words).split()
         if len(words) > 3 and rng.random() < 0.05:
-            del words[rng.randrange(len(words))]
+            place = rng.randrange(len(words))
+            if words[place] not in " ".join(kept):
+                del words[place]
         if rng.random() < 0.03:
             place = rng.randrange(len(words))
             words.insert(place, words[place])

@@ -37,15 +37,17 @@ def load_run(out: Path, stage: str) -> tuple[Recipe, Llama]:
     return recipe, model
 
 
-def add_vocab(writer: gguf.GGUFWriter, tokenizer: Path) -> None:
-    """The pieces, merges and control tokens of a tokenizer.json, and the template that uses them."""
+def add_vocab(writer: gguf.GGUFWriter, tokenizer: Path, size: int) -> None:
+    """The pieces, merges and control tokens of a tokenizer.json, padded to `size`, and the template that uses them."""
     kept = json.loads(tokenizer.read_text(encoding="utf-8"))["model"]
     ids: dict[str, int] = kept["vocab"]
     pieces = sorted(ids, key=lambda piece: ids[piece])
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(pieces)
-    writer.add_token_types([gguf.TokenType.CONTROL if piece in CONTROL else gguf.TokenType.NORMAL for piece in pieces])
+    kinds = [gguf.TokenType.CONTROL if piece in CONTROL else gguf.TokenType.NORMAL for piece in pieces]
+    unused = [f"<|unused {number}|>" for number in range(len(pieces), size)]
+    writer.add_token_list(pieces + unused)
+    writer.add_token_types(kinds + [gguf.TokenType.UNUSED] * len(unused))
     writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in kept["merges"]])
     writer.add_bos_token_id(ids[START])
     writer.add_eos_token_id(ids[END])
@@ -77,7 +79,7 @@ def export(out: Path, stage: str, kind: str, path: Path) -> Path:
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_layer_norm_rms_eps(shape.epsilon)
     writer.add_vocab_size(shape.vocab)
-    add_vocab(writer, out / "tokenizer.json")
+    add_vocab(writer, out / "tokenizer.json", shape.vocab)
     for name, weight in model.state_dict().items():
         values = weight.float().numpy()
         if values.ndim == 1:

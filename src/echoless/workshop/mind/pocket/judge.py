@@ -1,6 +1,6 @@
 """What a pocket model answers to its fifty openings, for people to judge.
 
-    python -m echoless.workshop.mind.pocket.judge MODEL.gguf --recipe recipes/pocket-en.toml --to replies.md
+    python -m echoless.workshop.mind.pocket.judge MODEL.gguf --recipe recipes/pocket.toml --to replies.md
 
 Judging is done by reading: this only measures what can be counted (ends by itself, words a reply, markup) and lays out
 the replies. Openings of several turns are answered turn by turn, with the model's own replies in the history.
@@ -52,7 +52,7 @@ async def replies(model: Path, recipe: Recipe, openings: Path, system: str, seed
 
 def counts(judged: list[Reply]) -> str:
     """What can be counted, in one line."""
-    words = [len(one.text.split()) for one in judged]
+    words = [len(re.findall(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+", one.text)) for one in judged]
     marked = sum(bool(re.search(r"[*#`_\[\]<>]", one.text)) for one in judged)
     ended, speed = sum(one.ended for one in judged), 1000 * sum(one.seconds for one in judged) / len(judged)
     return (
@@ -71,7 +71,7 @@ def main() -> None:
     """The command line of this module."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("model", type=Path)
-    ask.add_argument("--recipe", type=Path, default=HERE / "recipes" / "pocket-en.toml")
+    ask.add_argument("--recipe", type=Path, default=HERE / "recipes" / "pocket.toml")
     ask.add_argument("--openings", type=Path, help="default: those of the recipe")
     ask.add_argument("--language", help="default: the first of the recipe")
     ask.add_argument("--system", default="")

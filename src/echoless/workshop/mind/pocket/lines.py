@@ -12,7 +12,8 @@ the same, the rest what is said.
 `{a|b}` is one of several, `{a|}` may be left out, `[food]` is a filler from slots.txt (the same one in a line and its
 answers), `[food2]` another one, `[Food]` capitalised, `[food]s` the plural. Fillers may go together: `land/capital:
 France/Paris, Italy/Rome` binds `[capital]` with `[land]`. `[sum]` with `[result]` and `[hardsum]` come from
-tongue.py. `==` names a topic, `#` starts a remark.
+tongue.py. `@ask: do you like ~ | are you into ~` in slots.txt is a frame, used as
+`> @ask(tea)`. `==` names a topic, `#` starts a remark.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from pathlib import Path
 from echoless.workshop.mind.pocket.tongue import TONGUES, hard_sums, sums
 
 SLOT = re.compile(r"\[([A-Za-z_]+?)(2?)\](s?)")
+FRAME = re.compile(r"@(\w+)\((.*)\)$")
+WHOLE = re.compile(r"\{[^{}]*\}")
 INNER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -59,7 +62,9 @@ class Question:
 
 
 def alternatives(line: str) -> list[str]:
-    """Split at bars that stand outside braces."""
+    """Split at bars that stand outside braces, and where braces hold the whole."""
+    if WHOLE.fullmatch(line.strip()):
+        line = line.strip()[1:-1]
     parts, depth, start = [], 0, 0
     for place, sign in enumerate(line):
         depth += (sign == "{") - (sign == "}")
@@ -87,6 +92,7 @@ class Lines:
         self.slots: dict[str, list[str]] = {"hardsum": hard_sums(self.tongue)}
         self.together: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = {}
         self._add_together(("sum", "result"), sums(self.tongue))
+        self.frames: dict[str, list[str]] = {}
         for row in read_rows(folder / "slots.txt"):
             self._add_slot(*row.split(":", 1))
         self.systems = read_rows(folder / "systems.txt")
@@ -111,7 +117,9 @@ class Lines:
             node.users, node.user_weights = [text for text, _ in kept], [weight for _, weight in kept]
 
     def _add_slot(self, names: str, words: str) -> None:
-        if "/" in names:
+        if names[0] == "@":
+            self.frames[names[1:]] = alternatives(words)
+        elif "/" in names:
             rows = [tuple(part.strip() for part in row.split("/")) for row in listed(words)]
             self._add_together(tuple(name.strip() for name in names.split("/")), rows)
         else:
@@ -145,11 +153,21 @@ class Lines:
                     top = question.after if question else self.nodes
                     (stack[depth - 2].after if depth > 1 else top).append(node)
                     stack = [*stack[: depth - 1], node]
-                stack[depth - 1].users += alternatives(rest)
+                stack[depth - 1].users += self._framed(alternatives(rest))
             elif set(mark) == {"<"} and depth <= len(stack):
                 stack[depth - 1].replies.append(rest)
             else:
                 raise LinesError(f"{path}:{number}: cannot read {row!r}")
+
+    def _framed(self, texts: list[str]) -> list[str]:
+        """The texts, with every `@ask(tea)` replaced by the lines of the frame @ask around `tea`."""
+        found: list[str] = []
+        for text in texts:
+            frame = FRAME.match(text)
+            if frame and frame[1] not in self.frames:
+                raise LinesError(f"no frame @{frame[1]} in slots.txt: {text!r}")
+            found += [each.replace("~", frame[2]) for each in self.frames[frame[1]]] if frame else [text]
+        return found
 
     def walk(self) -> list[Node]:
         """Every node, follow-ups and answers to questions included."""
@@ -172,7 +190,7 @@ class Lines:
                 if asked and asked[1] not in self.questions:
                     raise LinesError(f"{node.topic}: no question ?{asked[1]}: {reply!r}")
             node.user_weights = [1 + math.log(self.variants(text)) for text in node.users]
-            node.weight = 1 + math.log(sum(self.variants(text) for text in node.users) or 1)
+            node.weight = 1 + math.log(sum(self.variants(text) for text in node.users) or 99)
 
     def variants(self, text: str) -> int:
         """How many different lines `text` stands for (counting fillers of fillers once)."""

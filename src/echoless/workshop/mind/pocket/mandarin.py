@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 from typing import ClassVar
 
 FILLERS = (
@@ -12,6 +13,7 @@ FILLERS = (
 )
 TAILS = ["啊", "呀", "呢", "吧", "哦", "啦", "嘛", "哈", "了", "呗"]
 ASKS = re.compile(r"[吗呢么谁哪几咋]|多少|什么|怎么|怎样|为啥|干嘛|(\w)不\1|(\w)没\2|是不是|有没有|没有$")
+SPACE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) +| +(?=[\u3000-\u9fff\uff00-\uffef])")
 DIGITS = "零一二三四五六七八九"
 ALIKE = {
     "她": "他",
@@ -69,7 +71,7 @@ class Mandarin:
 
     def finish(self, text: str) -> str:
         """An expanded line, its spaces only where Latin letters meet them."""
-        return re.sub(r"(?<![A-Za-z]) +| +(?![A-Za-z])", "", " ".join(text.split()))
+        return SPACE.sub("", " ".join(text.split()))
 
     def pieces(self, text: str) -> list[str]:
         """Bits of one to three characters, Latin words whole."""
@@ -83,18 +85,19 @@ class Mandarin:
         word = rng.choice(found)
         return text.replace(word, rng.choice(same[word]), 1)
 
-    def as_written(self, text: str, rng: random.Random) -> str:
-        """A user's line as recognisers write it: with stops or bare; sometimes with slips of the tongue or the ear."""
+    def as_written(self, text: str, rng: random.Random, kept: Iterable[str] = ()) -> str:
+        """A user's line as recognisers write it: with stops or bare; sometimes with slips of the tongue or the ear, but
+        not in the characters `kept`."""
         asked = bool(ASKS.search(text))
         if len(text) > 4 and rng.random() < 0.05:
             place = rng.randrange(len(text))
-            text = text[:place] + text[place + 1 :]
+            if text[place] not in "".join(kept):
+                text = text[:place] + text[place + 1 :]
         if rng.random() < 0.04:
             place = rng.randrange(len(text))
             text = text[:place] + text[place] + text[place:]
         heard = [n for n, sign in enumerate(text) if sign in ALIKE]
-        if heard and rng.random() < 0.03:
-            place = rng.choice(heard)
+        if heard and rng.random() < 0.03 and text[place := rng.choice(heard)] not in "".join(kept):
             text = text[:place] + ALIKE[text[place]] + text[place + 1 :]
         if rng.random() < 0.12:
             text = rng.choice(FILLERS) + text

@@ -112,9 +112,10 @@ class Llama(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         return F.linear(self.hidden(tokens, mask), self.token_embd.weight)
 
-    def loss(self, tokens: Tensor, weights: Tensor, mask: Tensor) -> Tensor:
-        """Mean cross-entropy (nats) of each next token, weighted by `weights` (batch, time) of the token foretold."""
-        x = self.hidden(tokens, mask)[:, :-1]
+    def loss(self, tokens: Tensor, weights: Tensor, mask: Tensor, heard: Tensor | None = None) -> Tensor:
+        """Mean cross-entropy (nats) of each next token, weighted by `weights` (batch, time) of the token foretold,
+        after `heard` (default: the tokens themselves)."""
+        x = self.hidden(tokens if heard is None else heard, mask)[:, :-1]
         aim, weight = tokens[:, 1:].reshape(-1), weights[:, 1:].reshape(-1)
         kept = weight > 0  # the head is a fifth of the work: run it only where there is something to learn
         logits = F.linear(x.reshape(-1, x.shape[-1])[kept], self.token_embd.weight)

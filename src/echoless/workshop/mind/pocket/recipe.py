@@ -38,7 +38,7 @@ class ModelPart(Strict):
 
 class Stage(Strict):
     """One stretch of training. `mix` gives each source's share of dialogues; `rows` of `length` tokens make
-    a step; `copying` as OwnTalks.sample has it."""
+    a step; `copying` as OwnTalks.sample has it; `noise` is the share of users' pieces that are misheard."""
 
     name: str
     steps: int
@@ -52,6 +52,7 @@ class Stage(Strict):
     user_weight: float
     most_turns: int
     copying: float = 1.0
+    noise: float = 0.0
     mix: dict[str, float]
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from torch.utils.data import DataLoader, Dataset
 
-from echoless.workshop.mind.pocket.recipe import Recipe, Stage, draw, sources
-from echoless.workshop.mind.pocket.vocab import encode, load_vocab
+from echoless.workshop.mind.pocket.recipe import Recipe, Stage, draw
+from echoless.workshop.mind.pocket.vocab import encode
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -43,6 +44,14 @@ def batch(recipe: Recipe, stage: Stage, step: int, found: dict[str, Any], vocab:
     )
 
 
+def misheard(tokens: torch.Tensor, weights: torch.Tensor, user_weight: float, share: float) -> torch.Tensor:
+    """`tokens` with `share` of what users say replaced by pieces from elsewhere in the batch."""
+    said = (weights - user_weight).abs() < 1e-3
+    hit = said & (torch.rand(tokens.shape, device=tokens.device) < share)
+    other = tokens.flatten()[torch.randint(0, tokens.numel(), tokens.shape, device=tokens.device)]
+    return torch.where(hit, other, tokens)
+
+
 def mask_of(owner: torch.Tensor) -> torch.Tensor:
     """(rows, length) → (rows, 1, length, length): True where a token may look, at its own dialogue's earlier ones."""
     length = owner.shape[1]
@@ -51,20 +60,54 @@ def mask_of(owner: torch.Tensor) -> torch.Tensor:
 
 
 class Steps(Dataset[Batch]):
-    """The batches of a stage by their step. Lines and corpora are read in the process that first asks."""
+    """The batches of a stage by their step."""
 
-    def __init__(self, recipe: Recipe, stage: Stage, vocab: Path) -> None:
-        self.recipe, self.stage, self.vocab = recipe, stage, vocab
-        self.ready: tuple[dict[str, Any], Tokenizer] | None = None
+    def __init__(self, *drawn_from: Any) -> None:
+        self.recipe, self.stage, self.found, self.vocab = drawn_from
 
     def __getitem__(self, step: int) -> Batch:
-        if self.ready is None:
-            self.ready = sources(self.recipe, [self.stage]), load_vocab(self.vocab)
-        return batch(self.recipe, self.stage, step, *self.ready)
+        return batch(self.recipe, self.stage, step, self.found, self.vocab)
 
 
-def stream(recipe: Recipe, stage: Stage, vocab: Path, first: int, workers: int) -> Iterator[Batch]:
-    """The batches of the steps from `first` on, made ahead of time by `workers` processes (0: by this one)."""
-    steps = Steps(recipe, stage, vocab)
-    ahead = {"prefetch_factor": 8} if workers else {}
-    return iter(DataLoader(steps, None, sampler=range(first, stage.steps), num_workers=workers, **ahead))  # type: ignore[arg-type]
+def stream(
+    recipe: Recipe, stage: Stage, found: dict[str, Any], vocab: Tokenizer, first: int, workers: int
+) -> Iterator[Batch]:
+    """The batches of the steps from `first` on, made ahead of time by `workers` processes (0: by this one), which are
+    forked, so that lines and corpora are read once."""
+    steps = Steps(recipe, stage, found, vocab)
+    ahead: dict[str, Any] = {"prefetch_factor": 3, "multiprocessing_context": "fork"} if workers else {}
+    return iter(DataLoader(steps, None, sampler=range(first, stage.steps), num_workers=workers, **ahead))
+
+
+class Pool:
+    """Batches met again: for a device that is faster than the processes that draw the rows. Every new batch is given
+    once as soon as it is there; while there is no new one, old ones come again, in random order. `most` are kept. What
+    is given then depends on the machine's speed, so a run with pools cannot be repeated to the last bit."""
+
+    def __init__(self, batches: Iterator[Batch], seed: int, most: int = 1_000_000) -> None:
+        self.kept: list[Batch] = []
+        self.given, self.most = 0, most
+        self.rng = random.Random(seed)
+        self.closed = False
+        self.thread = threading.Thread(target=self._fill, args=(batches,), daemon=True)
+        self.thread.start()
+
+    def _fill(self, batches: Iterator[Batch]) -> None:
+        for one in batches:
+            self.kept.append(tuple(part.clone() for part in one))  # type: ignore[arg-type]
+            if self.closed or len(self.kept) >= self.most:
+                return
+
+    def __iter__(self) -> Iterator[Batch]:
+        while not self.kept and self.thread.is_alive():
+            time.sleep(0.01)
+        while self.kept and not self.closed:
+            if self.given < len(self.kept):
+                self.given += 1
+                yield self.kept[self.given - 1]
+            else:
+                yield self.rng.choice(self.kept)
+
+    def close(self) -> None:
+        """Stop filling. The worker processes end with their iterator."""
+        self.closed = True

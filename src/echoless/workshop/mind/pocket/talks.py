@@ -13,6 +13,7 @@ from echoless.workshop.mind.pocket.lines import SLOT, Lines, Node
 from echoless.workshop.mind.pocket.nearness import Nearness, read_openings
 
 ASKS = re.compile(r"\?(\w+)$")
+GREETINGS = ("meeting: greetings", "meeting: how are you")
 KEPT = ("myname",)
 """Fillers that are remembered to the end of a conversation."""
 
@@ -34,7 +35,7 @@ class OwnTalks:
         nodes = self.lines.walk()
         self.mentioned = {id(node): frozenset(KEPT).union(*map(fillers, node.users)) for node in nodes}
         self.user_weights = {id(node): list(accumulate(node.user_weights)) for node in nodes}
-        self.greetings = [node for node in self.lines.nodes if node.topic.startswith("meeting: g")]
+        self.greetings = [node for node in self.lines.nodes if node.topic in GREETINGS]
         self.plain_users = [
             text for node in self.lines.nodes for text in node.users if "{" not in text and "[" not in text
         ]
@@ -61,7 +62,7 @@ class OwnTalks:
         kept: dict[str, str] = {}
         for exchange in range(count):
             follows = bool(after) and rng.random() < 0.75
-            pool = after if follows else self.greetings if exchange == 0 and rng.random() < 0.12 else None
+            pool = after if follows else self.greetings or None if exchange == 0 and rng.random() < 0.12 else None
             node = self._choose(rng, pool)
             user, bound = self._user(rng, node, kept | (context if follows else {}))
             said, after = self._ask(rng, self._reply(rng, node, bound, copying))
@@ -93,8 +94,9 @@ class OwnTalks:
             else:
                 text = self.lines.expand(rng.choices(node.users, cum_weights=weights)[0], rng, own)
                 if rng.random() < 0.25:
-                    text = self.tongue.swap(text, self.lines.same, rng)
-                text = self.tongue.as_written(text, rng)
+                    other = self.tongue.swap(text, self.lines.same, rng)
+                    text = other if all(value in other for value in own.values() if value in text) else text
+                text = self.tongue.as_written(text, rng, own.values())
             if not self.near(text):
                 return text, context | own
         raise ValueError(f"every line of {node.topic!r} is near an opening: {node.users[:2]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from echoless.workshop.mind.pocket.english import English
@@ -26,7 +26,7 @@ class Tongue(Protocol):
     def finish(self, text: str) -> str: ...
     def pieces(self, text: str) -> list[str]: ...
     def swap(self, text: str, same: dict[str, list[str]], rng: random.Random) -> str: ...
-    def as_written(self, text: str, rng: random.Random) -> str: ...
+    def as_written(self, text: str, rng: random.Random, kept: Iterable[str] = ()) -> str: ...
     def cut_off(self, text: str, rng: random.Random) -> str: ...
 
 
@@ -50,7 +50,8 @@ def sums(tongue: Tongue) -> list[tuple[str, str]]:
             said = tongue.space.join([tongue.spoken(left), word, tongue.spoken(right)])
             rows.append((said, tongue.spoken(result)))
         digits = tongue.space.join([str(left), tongue.words[sign][0], str(right)])
-        rows += [(digits, tongue.spoken(result)), (f"{left} {signs[sign]} {right}", tongue.spoken(result))]
+        rows.append((digits, tongue.spoken(result)))
+        rows += [(f"{left}{gap}{signs[sign]}{gap}{right}", tongue.spoken(result)) for gap in (" ", "")]
     return rows
 
 

@@ -16,6 +16,7 @@ import math
 import random
 import sys
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -29,11 +30,14 @@ from echoless.workshop.mind.pocket.corpora import CorpusError
 from echoless.workshop.mind.pocket.lines import LinesError
 from echoless.workshop.mind.pocket.model import Llama, Shape
 from echoless.workshop.mind.pocket.recipe import Recipe, RecipeError, Stage, is_own, load_recipe, sources
-from echoless.workshop.mind.pocket.stream import mask_of, stream
+from echoless.workshop.mind.pocket.stream import Batch, Pool, mask_of, misheard, stream
 from echoless.workshop.mind.pocket.vocab import join_vocabs, load_vocab, train_vocab
 
-SAVE_EVERY = 200
-SAMPLED = 20_000  # dialogues of own lines that the pieces are learnt from
+SAVE_EVERY, SAVE_AFTER = 50, 60.0
+"""A checkpoint every so many steps, but not before so many seconds since the last one."""
+SAMPLED = 5_000  # dialogues of own lines that the pieces are learnt from
+PIECE = {"zh": 12}
+"""Bytes of a piece at most, as the byte-level alphabet writes them: two Chinese characters, or 18 Latin letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,17 @@ class How:
     device: str = "cpu"
     workers: int = 0
     fast: bool = False
-    """Compile the model: pays from some minutes of training on."""
+    """Compile the model first, and meet rows again while the workers have no new ones: see stream.Pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run of a recipe goes on with from stage to stage."""
+
+    recipe: Recipe
+    model: Llama
+    out: Path
+    how: How
 
 
 def optimiser(model: Llama, stage: Stage) -> torch.optim.AdamW:
@@ -78,12 +92,11 @@ def keep_log(path: Path, stage: str, step: int) -> None:
     path.write_text("".join(f"{row}\n" for row in kept))
 
 
-def prepare_vocab(recipe: Recipe, out: Path) -> Tokenizer:
+def prepare_vocab(recipe: Recipe, found: dict[str, Any], out: Path) -> Tokenizer:
     """The pieces, learnt from the corpora and lines of the recipe once and then read from OUT/tokenizer.json. Each
     language gets its share, so that none crowds another out."""
     path = out / "tokenizer.json"
     if not path.exists():
-        found = sources(recipe, recipe.stages)
         vocabs = []
         for language in recipe.languages:
             corpora = [found[name] for name in found if not is_own(name) and found[name].language == language]
@@ -94,7 +107,7 @@ def prepare_vocab(recipe: Recipe, out: Path) -> Tokenizer:
                 (text for turns in lines for _, text in turns),
             )
             size = 262 + (recipe.model.vocab - 262) // len(recipe.languages)
-            vocabs.append(train_vocab(texts, size, 6 if language == "zh" else 18))
+            vocabs.append(train_vocab(texts, size, PIECE.get(language, 18)))
         join_vocabs(vocabs).save(str(path))
     return load_vocab(path)
 
@@ -113,8 +126,20 @@ def shrunk(stage: Stage, rows: int) -> Stage:
     )
 
 
-def run_stage(recipe: Recipe, stage: Stage, model: Llama, out: Path, seconds: float, how: How) -> None:
-    """Train one stage from where its checkpoint stands to its last step; stop early, complete, after `seconds`."""
+def rows_of(
+    recipe: Recipe, stage: Stage, found: dict[str, Any], vocab: Tokenizer, out: Path, how: How
+) -> Iterable[Batch]:
+    """What the stage reads, from where its checkpoint stands. `found`: the sources by name."""
+    path = out / f"{stage.name}.pt"
+    first = torch.load(path, weights_only=True, map_location="cpu")["step"] if path.exists() else 0
+    batches = stream(recipe, stage, found, vocab, first, how.workers)
+    return Pool(batches, recipe.seed, 1 + stage.steps // 6) if how.fast else batches
+
+
+def run_stage(run: Run, stage: Stage, batches: Iterable[Batch], left: float) -> None:
+    """Train one stage from where its checkpoint stands to its last step; stop early, complete, after `left` seconds
+    (0: never)."""
+    recipe, model, out, how = run.recipe, run.model, run.out, run.how
     path = out / f"{stage.name}.pt"
     adam, first, spent = optimiser(model, stage), 0, 0.0
     for layer in model.blk:
@@ -128,22 +153,24 @@ def run_stage(recipe: Recipe, stage: Stage, model: Llama, out: Path, seconds: fl
         first, spent = state["step"], state["spent"]
     keep_log(out / "loss.csv", stage.name, first)
     started = time.monotonic()
-    began, tokens_seen, mean = started - spent, 0, 0.0
+    began, saved, tokens_seen, mean = started - spent, started, 0, 0.0
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     with Progress(*columns) as progress, (out / "loss.csv").open("a") as log:
         bar = progress.add_task(stage.name, total=stage.steps, completed=first, note="")
         step = first
-        for rows in stream(recipe, stage, out / "tokenizer.json", first, how.workers):
+        seconds = left + spent if left else math.inf
+        for rows in batches:
             spent = time.monotonic() - began
-            done = max(step / stage.steps, spent / seconds if seconds else 0.0)
+            done = max(step / stage.steps, spent / seconds)
             if done >= 1.0:
                 break
             tokens, weights, owner = (part.to(how.device, non_blocking=True) for part in rows)
             torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, too, repeats after a resume
             for group in adam.param_groups:
                 group["lr"] = rate_at(stage, done, step)
+            heard = misheard(tokens, weights, stage.user_weight, stage.noise) if stage.noise else tokens
             with torch.autocast(how.device, dtype=torch.bfloat16):
-                loss = model.loss(tokens.long(), weights.float(), mask_of(owner))
+                loss = model.loss(tokens.long(), weights.float(), mask_of(owner), heard.long())
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             adam.step()
@@ -159,32 +186,55 @@ def run_stage(recipe: Recipe, stage: Stage, model: Llama, out: Path, seconds: fl
                 log.flush()
                 if not progress.console.is_terminal:
                     print(f"{stage.name} {step}/{stage.steps} loss {mean:.3f} {speed:,.0f} tokens/s", flush=True)
-            if step % SAVE_EVERY == 0:
+            if step % SAVE_EVERY == 0 and time.monotonic() - saved >= SAVE_AFTER:
+                saved = time.monotonic()
                 state = {"model": model.state_dict(), "adam": adam.state_dict(), "step": step, "spent": spent}
                 save(path, state | {"done": False})
     save(path, {"model": model.state_dict(), "step": step, "spent": spent, "done": True})
+
+
+def compiled(model: Llama, stage: Stage) -> Callable[..., torch.Tensor]:
+    """The model's inner part compiled for the stage's shape, tried once, forwards and back."""
+    for layer in model.blk:
+        layer.dropout = stage.dropout
+    quick = torch.compile(model.hidden)
+    device = model.token_embd.weight.device
+    tokens = torch.zeros(stage.rows, stage.length, dtype=torch.long, device=device)
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        quick(tokens, mask_of(tokens)).float().mean().backward()
+    model.zero_grad(set_to_none=True)
+    return quick
 
 
 def train(recipe_path: Path, out: Path, minutes: float = 0.0, rows: int = 0, how: How | None = None) -> Llama:
     """All stages of a recipe, `minutes` in all (0: no limit but its steps), in steps of at most `rows` rows. Raises
     RecipeError, CorpusError, LinesError."""
     recipe, digest = load_recipe(recipe_path)
-    how = how or How()
+    began, how = time.monotonic(), how or How()
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(json.dumps({"sha256": digest, **recipe.model_dump()}, indent=1))
-    vocab = prepare_vocab(recipe, out)
+    found = sources(recipe, recipe.stages)
+    vocab = prepare_vocab(recipe, found, out)
     if vocab.get_vocab_size() > recipe.model.vocab:
         raise RecipeError(f"{out}/tokenizer.json has {vocab.get_vocab_size()} pieces, the recipe {recipe.model.vocab}")
+    stages = [shrunk(stage, rows) for stage in recipe.stages]
+    # a GPU's workers are forked before it is touched, all at once
+    ahead = [rows_of(recipe, stage, found, vocab, out, how) for stage in stages if how.fast]
     torch.manual_seed(recipe.seed)
     torch.set_float32_matmul_precision("high")
     model = Llama(Shape(**recipe.model.model_dump())).to(how.device).train()
-    plain, quick = model.hidden, torch.compile(model.hidden) if how.fast else model.hidden
-    stages = [shrunk(stage, rows) for stage in recipe.stages]
-    total = sum(stage.steps * stage.rows * stage.length for stage in stages)
-    for stage in stages:
+    run = Run(recipe, model, out, how)
+    plain, quick = model.hidden, compiled(model, stages[0]) if how.fast else model.hidden
+    size = [stage.steps * stage.rows * stage.length for stage in stages]
+    for number, stage in enumerate(stages):
+        if not how.fast:
+            ahead.append(rows_of(recipe, stage, found, vocab, out, how))
         same = (stage.length, stage.dropout) == (stages[0].length, stages[0].dropout)
         model.hidden = quick if same else plain  # type: ignore[method-assign]
-        run_stage(recipe, stage, model, out, 60 * minutes * stage.steps * stage.rows * stage.length / total, how)
+        left = (60 * minutes - (time.monotonic() - began)) * size[number] / sum(size[number:]) if minutes else 0.0
+        run_stage(run, stage, ahead[number], max(left, 1.0) if minutes else 0.0)
+        if isinstance(pool := ahead[number], Pool):
+            pool.close()
     return model.eval()
 
 

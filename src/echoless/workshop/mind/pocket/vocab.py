@@ -17,11 +17,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from echoless.workshop.mind.pocket.dialogue import Dialogue
 from echoless.workshop.mind.pocket.template import CONTROL, CORPUS, END, START
 
-LONGEST = 18
-"""Bytes of a piece, at most. Whole Chinese clauses would become pieces of their own where no space parts them."""
 
-
-def train_vocab(texts: Iterable[str], size: int, longest: int = LONGEST) -> Tokenizer:
+def train_vocab(texts: Iterable[str], size: int, longest: int = 18) -> Tokenizer:
     """Learn `size` pieces of at most `longest` bytes, control tokens first, from `texts`."""
     vocab = Tokenizer(models.BPE())
     vocab.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
