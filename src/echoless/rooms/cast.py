@@ -49,13 +49,10 @@ FIRST, EACH = 0.15, 0.012
 
 
 def voices(language: str) -> list[str]:
-    """Names of the voices to draw from, as far as they are installed here."""
-    from echoless.voice import flite
-
+    """Names of the voices to draw from."""
     if language == "zh":
         return [f"espeak:{name}" for name in MANDARIN]
-    names = [f"espeak:{name}" for name in ESPEAK]
-    return names + [f"flite:{name}" for name in FLITE] if flite.installed() else names
+    return [*(f"espeak:{name}" for name in ESPEAK), *(f"flite:{name}" for name in FLITE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +70,14 @@ class Drawn:
 
 
 def drawn(language: str, seed: int) -> Drawn:
-    """A voice that is drawn from a seed, at a drawn speed and pitch."""
+    """A voice that is drawn from a seed, at a drawn speed and pitch. Where flite is not installed, only the calls that
+    its voices would have had get another."""
+    from echoless.voice import flite
+
     draw = random.Random(f"voice {seed}")
     name = draw.choice(voices(language))
+    if name.startswith("flite:") and not flite.installed():
+        name = random.Random(f"another voice {seed}").choice([v for v in voices(language) if v.startswith("espeak:")])
     return Drawn(name, round(draw.uniform(0.9, 1.15), 3), draw.randint(35, 65), draw.randint(40, 80))
 
 

@@ -18,8 +18,8 @@ from echoless.rooms.measures import failed, pool
 from echoless.rooms.scorer import Scores
 
 TRACKS = ("mic", "speaker", "clean", "user", "reference")
-WORST = 5
-"""Calls whose sound goes with a packed run."""
+WORST, WORST_BYTES = 5, 11_000_000
+"""Calls whose sound goes with a packed run, and bytes of sound after which no other call's does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def pack_sound(calls: Sequence[Call], packed: Path, most: int = WORST) -> list[s
                 if (call.folder / name).is_file():
                     _add(tar, f"{call.folder.name}/{name}", (call.folder / name).read_bytes())
             names.append(call.folder.name)
-            if len(names) == most:
+            if len(names) == most or tar.offset > WORST_BYTES:
                 break
     return names
 
