@@ -74,4 +74,10 @@ test-livekit: livekit-setup  ## rooms, workers and watchers against a real LiveK
 	@bash scripts/setup.sh dev
 	@.venv/bin/python -m pytest -rs tests/livekit tests/contracts/test_line.py
 
-.PHONY: livekit-setup livekit-server test-livekit
+bench-livekit: livekit-setup peers-setup  ## latency through a LiveKit server, beside livekit-agents: out/bench-livekit.json
+	@.venv/bin/python -m bench.livekit.latency --json out/bench-livekit.json
+
+soak: livekit-setup  ## half an hour of four conversations: memory, tasks and descriptors flat? out/soak/soak.png
+	@.venv/bin/python -m bench.livekit.soak --out out/soak
+
+.PHONY: bench-livekit soak livekit-setup livekit-server test-livekit

@@ -54,6 +54,8 @@ class Program:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while word not in self.log.read_text(errors="replace"):
+                    if self.process is None or self.process.returncode is not None:
+                        raise TimeoutError
                     await asyncio.sleep(0.1)
                 return
         raise RuntimeError(f"{self._command[:4]} did not say {word!r}: {self.log.read_text(errors='replace')[-800:]}")
@@ -71,7 +73,7 @@ class Program:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-def ours(access: Access, llm: str, log: Path, *more: str) -> Program:
+def ours(access: Access, llm: str, log: Path, *more: str, environment: dict[str, str] | None = None) -> Program:
     """A worker of ours with the parts that everybody gets."""
     command = [
         *(sys.executable, "-m", "echoless", "worker", "--livekit-url", access.url, "--llm-url", llm),
@@ -90,7 +92,7 @@ def ours(access: Access, llm: str, log: Path, *more: str) -> Program:
         ),
         *("--no-watch", *more),
     ]
-    return Program(command, log, access.environment())
+    return Program(command, log, {**access.environment(), **(environment or {})})
 
 
 def theirs(access: Access, llm: str, log: Path) -> Program:

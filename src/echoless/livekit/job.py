@@ -111,7 +111,12 @@ async def keep_reporting(conversation: Conversation, path: Path) -> None:
             continue
         written, used = now, time.process_time()
         cores, spent, at = (used - spent) / (now - at), used, now
-        said = {"answers": conversation.latencies[-20:], "lags": list(lags), "cores": round(cores, 4)}
+        said: dict[str, Any] = {
+            "tasks": len(asyncio.all_tasks()),
+            "answers": conversation.latencies[-20:],
+            "lags": list(lags),
+            "cores": round(cores, 4),
+        }
         write_report(path, {**said, "room": conversation.room.name, "pid": os.getpid()})
 
 
