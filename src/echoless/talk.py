@@ -42,6 +42,8 @@ class Manners:
     """Seconds that the agent may go on after the far end has nothing more to say."""
     decent: ReplyFilter | None = None
     """Looks at each sentence on its way to the voice."""
+    phrase: Callable[[str], str] = str
+    """How what was said goes into the prompt: with the speaker's name, where several speak."""
 
 
 class Call:
@@ -239,13 +241,13 @@ class Call:
                 self._emit("user.partial", text=text, turn=self.floor.now.turn)
                 self._prepare(text)
             case h.LikelyEnd(text):
-                self._feed(f.LikelyEnd(text))
+                self._feed(f.LikelyEnd(self.manners.phrase(text)))
             case h.TurnEnded(text, evidence, who):
                 if self.floor.state is State.HEARING:
                     self._feed(f.UserPaused())
                 named = {"who": who} if who else {}
                 self._emit("user.said", text=text, turn=self.floor.now.turn, evidence=evidence, **named)
-                self._feed(f.TurnEnded(text))
+                self._feed(f.TurnEnded(self.manners.phrase(text)))
             case h.Confirmed():
                 self._feed(f.Confirmed())
             case h.Dismissed(reason, text, evidence):
@@ -369,7 +371,8 @@ class Call:
             return
         if self._prefill:
             self._prefill.cancel()
-        self._prefill = self._tasks.create_task(self._read(self.history.with_user(text)), name="prefill")
+        turns = self.history.with_user(self.manners.phrase(text))
+        self._prefill = self._tasks.create_task(self._read(turns), name="prefill")
 
     async def _read(self, turns: tuple[Turn, ...]) -> None:
         with contextlib.suppress(MindError):

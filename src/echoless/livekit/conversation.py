@@ -20,6 +20,7 @@ from echoless.frames import BLOCK_SECONDS, Event, Turn
 from echoless.house import Tell, open_call, silent
 from echoless.lines.livekit import LiveKitLine
 from echoless.livekit import wire
+from echoless.livekit.company import Company, CompanyEars
 from echoless.livekit.guard import RoomGuard
 from echoless.livekit.transcripts import Transcripts
 from echoless.serve import messages as m
@@ -87,6 +88,7 @@ class Conversation:
                 self._settings, line=self.line, reply=self._reply, tell=tell, guard=self.guard
             ) as call:
                 self.call = call
+                call.ears = CompanyEars(call.ears, Company(), self._who, self._people, self._overheard)  # type: ignore[assignment]
                 if not self._closing:
                     await self._hold(call)
         finally:
@@ -118,6 +120,7 @@ class Conversation:
         """Put what was said before into the history; the user's last words, if nobody has answered them yet."""
         if self._past:
             call.manners = replace(call.manners, greeting=None)
+        call.manners = replace(call.manners, phrase=self._phrase)
         pending = self._past.pop().text if self._past and self._past[-1].role == "user" else ""
         for k, turn in enumerate(self._past):
             if turn.role == "user":
@@ -125,6 +128,25 @@ class Conversation:
             else:
                 call.history.agent(-1 - k, turn.text)
         return pending
+
+    # --- several people -------------------------------------------------------------------------------------
+
+    def _who(self) -> str:
+        return self._speaker
+
+    def _people(self) -> dict[str, str]:
+        """Everybody present: identity → name."""
+        there = self.room.remote_participants
+        return {each: there[each].name or each for each in self.line.people if each in there}
+
+    def _phrase(self, text: str) -> str:
+        people = self._people()
+        return f"{people.get(self._speaker, self._speaker)}: {text}" if len(people) > 1 else text
+
+    def _overheard(self, who: str, text: str) -> None:
+        """Said by one person to another: no answer, but the agent knows."""
+        if self.call:
+            self.call.history.user(self._phrase(text))
 
     def close(self) -> None:
         """End the conversation after the current block."""

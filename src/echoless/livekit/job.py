@@ -21,7 +21,7 @@ from echoless.livekit import wire
 from echoless.livekit.admission import Report
 from echoless.livekit.apology import apologise
 from echoless.livekit.conversation import Conversation
-from echoless.livekit.memory import Memory, unpacked
+from echoless.livekit.memory import Memory, generation_of, unpacked
 from echoless.settings import Settings
 
 REPORTS = 1.0
@@ -87,16 +87,6 @@ class Job:
                 reporting.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await reporting
-
-
-def generation_of(metadata: str) -> int:
-    """The how manieth agent a dispatch asks for; 1 where it does not say."""
-    with contextlib.suppress(ValueError, RecursionError):
-        wanted = json.loads(metadata) if metadata else {}
-        generation = wanted.get("generation") if isinstance(wanted, dict) else None
-        if isinstance(generation, int) and 0 < generation < 10**6:
-            return generation
-    return 1
 
 
 async def keep_reporting(conversation: Conversation, path: Path) -> None:

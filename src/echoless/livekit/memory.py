@@ -74,6 +74,16 @@ def _is_turn(row: object) -> bool:
     return isinstance(row, dict) and row.get("role") in ("user", "agent") and isinstance(row.get("text"), str)
 
 
+def generation_of(metadata: str) -> int:
+    """The how manieth agent a dispatch asks for; 1 where it does not say."""
+    with contextlib.suppress(ValueError, RecursionError):
+        wanted = json.loads(metadata) if metadata else {}
+        generation = wanted.get("generation") if isinstance(wanted, dict) else None
+        if isinstance(generation, int) and 0 < generation < 10**6:
+            return generation
+    return 1
+
+
 def _object(metadata: str) -> dict[str, object]:
     try:
         value = json.loads(metadata) if metadata else {}

@@ -107,7 +107,7 @@ class LocalServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a Ctrl-C is ours: the server goes last
+                process_group=0,  # a Ctrl-C is ours: the server goes last
             )
         self._wait(port)
 

@@ -29,7 +29,8 @@ from echoless.house import model_path
 from echoless.livekit import wire
 from echoless.livekit.access import AGENT_NAME, Access
 from echoless.livekit.admission import Headroom, Limits
-from echoless.livekit.job import Job, Warm, generation_of, read_reports
+from echoless.livekit.job import Job, Warm, read_reports
+from echoless.livekit.memory import generation_of
 from echoless.livekit.watch import Served
 from echoless.livekit.watcher import ROOM, Watcher
 from echoless.mind.server import LlamaServer
