@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -142,8 +143,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="keep the sound files here")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    if not PEER.exists():
-        parser.exit(1, "no .venv-peers-livekit: run 'make peers-setup'\n")
+    if not PEER.exists() or not shutil.which("espeak-ng"):
+        parser.exit(1, "no .venv-peers-livekit, or no espeak-ng: run 'make peers-setup'\n")
     with tempfile.TemporaryDirectory() as scratch:
         total = asyncio.run(run(asked.turns, asked.rounds, asked.seed, asked.out or Path(scratch)))
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

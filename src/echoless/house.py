@@ -78,8 +78,9 @@ async def open_call(
     on_recognising: Callable[[], None] | None = None,
     tell: Tell = silent,
     guard: Guard | None = None,
+    recogniser: Recogniser | None = None,
 ) -> AsyncIterator[Call]:
-    """A call ready to `run`; `guard` takes the place of the usual echo guard.
+    """A call ready to `run`; `guard` takes the place of the usual echo guard, `recogniser` is one that is open already.
 
     Raises LineError, MindError, VoiceError, RecogniserError or SettingsError.
     """
@@ -93,7 +94,7 @@ async def open_call(
         stack.push_async_callback(line.aclose)
         mind = await open_mind(settings, stack, reply, tell, lambda *what: note[0](*what))
         ears, voice = await asyncio.gather(
-            asyncio.to_thread(open_ears, settings, meter, line, on_recognising, None, guard),
+            asyncio.to_thread(open_ears, settings, meter, line, on_recognising, recogniser, guard),
             asyncio.to_thread(open_agents_voice, settings),
         )
         stack.callback(ears.close)
@@ -150,14 +151,18 @@ def open_ears(
     return Ears(guard, recogniser, turn_end, meter, language=spoken, on_recognising=on_recognising, reopen=reopen)
 
 
-def warm(settings: Settings) -> None:
-    """Read and run once what a conversation needs, so that the next one opens quickly. Never fails."""
+def warm(settings: Settings) -> Recogniser | None:
+    """Read and run once what a conversation needs, so that the next one opens quickly; its recogniser, open already.
+    Never fails: what is wrong shows when the conversation opens."""
+    recogniser = None
     with contextlib.suppress(Exception):
         spoken = None if settings.language == "auto" else settings.language
-        open_recogniser(settings.recogniser, spoken, settings.recogniser_model or "", pulled).close()
+        recogniser = open_recogniser(settings.recogniser, spoken, settings.recogniser_model or "", pulled)
+        recogniser.transcribe(np.zeros(RATE, np.float32), spoken)
         open_turn_end().close()
         EchoGuard().hear(np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32))
         sample_of(open_voice(settings.tts_model, language(settings), settings.voice_speed, pulled))
+    return recogniser
 
 
 def acquaint(settings: Settings, voice: Voice) -> WhoSpeaks | None:

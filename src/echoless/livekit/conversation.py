@@ -15,6 +15,7 @@ from typing import Any
 
 from livekit import rtc
 
+from echoless.ears.door import Recogniser
 from echoless.floor import State
 from echoless.frames import BLOCK_SECONDS, Event, Turn
 from echoless.house import Tell, open_call, silent
@@ -56,6 +57,7 @@ class Conversation:
         keep: Keep | None = None,
         generation: int = 0,
         patience: float = 20.0,
+        recogniser: Recogniser | None = None,
     ) -> None:
         self.room = room
         self.line = LiveKitLine(room, patience=patience, on_hush=self._hush)
@@ -64,7 +66,7 @@ class Conversation:
         self.latencies: list[float] = []
         """Seconds from a user's last sound, or Enter, to the agent's first at the loudspeaker; the latest 200."""
         self._settings, self._reply, self._past, self._keep = settings, reply, list(past), keep
-        self._generation = generation
+        self._generation, self._recogniser = generation, recogniser
         self._transcript = Transcript()
         self._transcripts = Transcripts(room, lambda: self.line.track)
         self._outbox: asyncio.Queue[Awaitable[Any]] = asyncio.Queue(OUTBOX)
@@ -85,7 +87,12 @@ class Conversation:
         try:
             await self._set_state("initializing")
             async with open_call(
-                self._settings, line=self.line, reply=self._reply, tell=tell, guard=self.guard
+                self._settings,
+                line=self.line,
+                reply=self._reply,
+                tell=tell,
+                guard=self.guard,
+                recogniser=self._recogniser,
             ) as call:
                 self.call = call
                 call.ears = CompanyEars(call.ears, Company(), self._who, self._people, self._overheard)  # type: ignore[assignment]

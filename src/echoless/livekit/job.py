@@ -24,6 +24,8 @@ from echoless.livekit.conversation import Conversation
 from echoless.livekit.memory import Memory, generation_of, unpacked
 from echoless.settings import Settings
 
+RECOGNISER = "echoless.recogniser"
+"""Where a process keeps the recogniser that it has ready."""
 REPORTS = 1.0
 """Seconds between two reports."""
 STALE = 10.0
@@ -39,7 +41,7 @@ class Warm:
     def __call__(self, process: JobProcess) -> None:
         from echoless.house import warm
 
-        warm(self.settings)
+        process.userdata[RECOGNISER] = warm(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Job:
                 keep=memory.keep,
                 generation=generation,
                 patience=self.patience,
+                recogniser=ctx.proc.userdata.pop(RECOGNISER, None),
             )
 
             async def end() -> None:
