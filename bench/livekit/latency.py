@@ -23,12 +23,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import soundfile
-from bench.livekit.parts import PEER, Call, Program, Sides, ours, theirs, trimmed
+from bench.livekit.parts import PEER, Call, Program, Sides, ours, theirs
 from bench.peers.canned import Canned
 
+from echoless.frames import RATE
 from echoless.livekit.access import Access
 from echoless.livekit.server import LocalServer
+from echoless.rooms.levels import read_wav
 from echoless.rooms.people import People
+from echoless.rooms.talkers import trim
 
 CUT_AFTER = 3.6
 LONGEST_WAIT = 15.0
@@ -44,17 +47,20 @@ class Figures:
     unanswered: int = 0
 
 
-def phrases(folder: Path, count: int, seed: int) -> list[Path]:
-    """Questions that people recorded, trimmed to their speech, as files."""
+def phrases(folder: Path, count: int, seed: int, manner: str = "read") -> list[Path]:
+    """Phrases that people recorded, trimmed to their speech, as files: `machine`, said to one (orders at a coffee
+    machine), or `read` aloud."""
     draw = random.Random(seed)
-    short = [each for each in People().questions if each.language == "en" and each.text and each.seconds <= 4.0]
-    chosen = draw.sample(short, min(count, len(short)))
+    people = People()
+    machine = [each for each in people.recordings if each.folder == "picovoice_barista"]
+    read = [each for each in people.questions if each.language == "en" and each.text and each.seconds <= 4.0]
+    among = machine if manner == "machine" else [each for each in read if each not in machine]
+    chosen = [draw.choice(among) for _ in range(count)] if count > len(among) else draw.sample(among, count)
     paths = []
     folder.mkdir(parents=True, exist_ok=True)
     for k, recording in enumerate(chosen):
-        sound, rate = soundfile.read(recording.path, dtype="float32", always_2d=True)
         paths.append(folder / f"say-{k}.wav")
-        soundfile.write(paths[-1], trimmed(sound.mean(axis=1)) if rate == 16_000 else sound, rate)
+        soundfile.write(paths[-1], trim(read_wav(recording.path)), RATE)
     return paths
 
 
@@ -102,12 +108,12 @@ async def measure(name: str, access: Access, agent: Program, says: str, say: lis
     return figures
 
 
-async def run(turns: int, rounds: int, seed: int, folder: Path) -> dict[str, Figures]:
+async def run(turns: int, rounds: int, seed: int, manner: str, folder: Path) -> dict[str, Figures]:
     """All agents, in turn, `rounds` times."""
     total = {"echoless": Figures(), "livekit-agents": Figures()}
     with LocalServer() as server, Canned() as canned:
         for number in range(rounds):
-            say = phrases(folder, 2 * turns, seed + number)
+            say = phrases(folder, 2 * turns, seed + number, manner)
             for name, figures in total.items():
                 where = folder / f"{name}-{number}"
                 where.mkdir(parents=True, exist_ok=True)
@@ -139,6 +145,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument(
+        "--manner", choices=("machine", "read"), default="machine", help="what the callers' phrases are"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="keep the sound files here")
     parser.add_argument("--json", type=Path)
@@ -146,7 +155,7 @@ def main() -> None:
     if not PEER.exists() or not shutil.which("espeak-ng"):
         parser.exit(1, "no .venv-peers-livekit, or no espeak-ng: run 'make peers-setup'\n")
     with tempfile.TemporaryDirectory() as scratch:
-        total = asyncio.run(run(asked.turns, asked.rounds, asked.seed, asked.out or Path(scratch)))
+        total = asyncio.run(run(asked.turns, asked.rounds, asked.seed, asked.manner, asked.out or Path(scratch)))
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name, figures in total.items():
         print(f"{name}: {summary(figures)}")

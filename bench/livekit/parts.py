@@ -18,7 +18,7 @@ import soxr
 
 from echoless.frames import RATE
 from echoless.livekit.access import Access
-from echoless.rooms.bursts import Burst, BurstFinder, frame_levels
+from echoless.rooms.bursts import Burst, BurstFinder
 
 ROOT = Path(__file__).parents[2]
 PEER = ROOT / ".venv-peers-livekit" / "bin" / "python"
@@ -204,9 +204,3 @@ def _bursts(path: Path) -> list[Burst]:
     finder = BurstFinder(SPEECH_DBFS)
     finder.feed(soxr.resample(sound, rate, RATE).astype(np.float32))
     return finder.finish()
-
-
-def trimmed(sound: np.ndarray) -> np.ndarray:
-    """16 kHz speech without the silence before and after it."""
-    loud = np.flatnonzero(frame_levels(sound) > SPEECH_DBFS + 8)
-    return sound[loud[0] * 160 : (loud[-1] + 1) * 160] if len(loud) else sound

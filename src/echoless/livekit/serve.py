@@ -28,7 +28,7 @@ def worker(
     watch_room: Annotated[str, flag(_WHERE, "Where workers meet to watch each other.")] = "echoless-watch",
     conversations: Annotated[int, typer.Option(min=1, help="Most at a time.", rich_help_panel=_LOAD)] = 1000,
     busy: Annotated[
-        float, typer.Option(min=0.1, max=1.0, help="Share of the cores that may be in use.", rich_help_panel=_LOAD)
+        float, typer.Option(min=0.1, help="Share of the cores that may be in use; over 1: any.", rich_help_panel=_LOAD)
     ] = 0.8,
     answer: Annotated[
         float,
