@@ -81,3 +81,13 @@ soak: livekit-setup  ## half an hour of four conversations: memory, tasks and de
 	@.venv/bin/python -m bench.livekit.soak --out out/soak
 
 .PHONY: bench-livekit soak livekit-setup livekit-server test-livekit
+
+mind-setup: setup  ## .venv-mind: torch and what trains and exports a language model (6 GB)
+	@bash scripts/mind-setup.sh
+
+test-mind: setup  ## train, export and verify tiny models of every family, against llama.cpp
+	@bash scripts/setup.sh dev
+	@bash scripts/mind-setup.sh dev
+	@.venv-mind/bin/python -m pytest -rs tests/workshop
+
+.PHONY: mind-setup test-mind

@@ -14,5 +14,7 @@ pin "$@" requirements-setup.in -o requirements-setup.lock
 pin "$@" pyproject.toml -o requirements.lock
 pin "$@" pyproject.toml --extra livekit -c requirements.lock -o requirements-livekit.lock
 pin "$@" --group dev -c requirements.lock -o requirements-dev.lock
+pin "$@" pyproject.toml --extra mind --extra text -c requirements.lock -c requirements-dev.lock -o requirements-mind.lock
+pin "$@" requirements-converter.in -c requirements-mind.lock -o requirements-converter.lock
 grep -nE 'https?://' requirements*.lock && { echo "lock: a lock file names an address" >&2; exit 1; }
 echo "lock: $(cat requirements*.lock | grep -c '==') pins"

@@ -20,8 +20,9 @@ from echoless.lines.fake import ScriptedLine
 from echoless.rooms.acoustics import impulse
 from echoless.rooms.virtual import run_virtual
 from echoless.voice.espeak import Espeak
+from echoless.workshop.elsewhere import VOICE, Environment
 from echoless.workshop.voice import check as checking
-from echoless.workshop.voice import heavy, studio
+from echoless.workshop.voice import studio
 from echoless.workshop.voice.align import maximum_path
 from echoless.workshop.voice.dataset import About, DataSet, Line
 from echoless.workshop.voice.errors import WorkshopError
@@ -260,7 +261,7 @@ def test_any_ordinary_wav_is_read(tmp_path: Path, subtype: str) -> None:
 def test_what_cannot_be_trained_on_is_said_before_torch_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(heavy, "elsewhere", lambda arguments: pytest.fail("torch was asked for"))
+    monkeypatch.setattr(Environment, "run", lambda self, arguments: pytest.fail("torch was asked for"))
 
     def refused(folder: str) -> str:
         assert main(["voice", "train", str(tmp_path / folder), "--out", str(tmp_path / "run")]) == 1
@@ -303,8 +304,8 @@ def test_without_torch_the_way_to_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataset(tmp_path / "d", PROMPTS * 3)
-    monkeypatch.setenv(heavy.PLACE, str(tmp_path))
-    monkeypatch.setattr(heavy, "ready", lambda: False)
+    monkeypatch.setenv(VOICE.place, str(tmp_path))
+    monkeypatch.setattr(Environment, "ready", lambda self: False)
     assert main(["voice", "train", str(tmp_path / "d")]) == 1
     assert "make voice-setup" in capsys.readouterr().err
     assert main(["voice", "train", str(tmp_path / "d"), "--quality", "great"]) == 2

@@ -16,9 +16,8 @@ import soundfile
 
 from echoless.cli import main
 from echoless.voice.piper import Piper
-from echoless.workshop.voice import heavy
+from echoless.workshop.elsewhere import VOICE, ElsewhereError
 from echoless.workshop.voice.dataset import DataSet
-from echoless.workshop.voice.errors import WorkshopError
 from echoless.workshop.voice.studio import read_prompts
 
 pytestmark = pytest.mark.slow
@@ -47,8 +46,8 @@ torch.save({"model": model.state_dict()}, sys.argv[2])
 @pytest.fixture(scope="module", autouse=True)
 def python() -> Path:
     try:
-        return heavy.environment()
-    except WorkshopError as missing:
+        return VOICE.python()
+    except ElsewhereError as missing:
         pytest.skip(str(missing))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
-from echoless.workshop.voice import heavy
+from echoless.workshop.elsewhere import VOICE
 from echoless.workshop.voice.dataset import About, DataSet
 from echoless.workshop.voice.errors import WorkshopError
 from echoless.workshop.voice.shapes import SHAPES
@@ -25,7 +25,7 @@ def _tell(what: str) -> None:
 
 def _elsewhere(*arguments: object) -> bool:
     """Run this command where torch is; False where that is here."""
-    code = heavy.elsewhere(["voice", *map(str, arguments)])
+    code = VOICE.run(["voice", *map(str, arguments)])
     if code:
         raise typer.Exit(code)
     return code is not None

@@ -1,4 +1,4 @@
-"""Gives a whole data set another tone colour. Runs where torch is (`heavy.py`); goes on where it stopped."""
+"""Gives a whole data set another tone colour, where torch is (`workshop/elsewhere.py`); goes on where it stopped."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Trains a voice with Piper's own model, data module and losses (piper-tts, GPL-3.0), driven by Lightning.
 
-Runs where torch is (`heavy.py`). A run is a folder: run.json, config.json (Piper's), last.ckpt, losses.csv and .png,
-samples/. The same command again goes on where it stopped.
+Runs where torch is (`workshop/elsewhere.py`). A run is a folder: run.json, config.json (Piper's), last.ckpt, losses.csv
+and .png, samples/. The same command again goes on where it stopped.
 """
 
 from __future__ import annotations
