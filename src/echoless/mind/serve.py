@@ -29,7 +29,7 @@ def die_with_parent(parent: int) -> None:
 
 def parameters(settings: dict[str, Any]) -> Any:
     """xllamacpp's parameters: loopback only, a key, no CORS, small batches so that a prefill can be cut short."""
-    from xllamacpp import CommonParams
+    from xllamacpp import CommonParams, ggml_type, llama_flash_attn_type
 
     found = CommonParams()
     found.model.path = settings["model"]
@@ -45,6 +45,9 @@ def parameters(settings: dict[str, Any]) -> Any:
     found.n_gpu_layers = settings["gpu_layers"]
     found.n_threads_http = 2 + 2 * settings["slots"]
     found.cache_ram_mib = 0
+    if settings["exact"]:
+        found.cache_type_k = found.cache_type_v = ggml_type.GGML_TYPE_F32
+        found.flash_attn_type = llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     found.use_jinja = True
     found.offline = True
     found.verbosity = 2

@@ -43,6 +43,7 @@ class LlamaServer:
 
     `context` is in tokens for each of `slots` conversations. `log` is overwritten at every first start; without one
     the log lies in a folder of its own that `stop` removes. More than `restarts` deaths within a minute are final.
+    `exact` keeps what was read (keys and values) in float32 instead of halves: for comparing models, not for talking.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class LlamaServer:
         threads: int | None = None,
         gpu_layers: int = -1,
         batch: int = BATCH,
+        exact: bool = False,
         log: Path | None = None,
         loading: float = 180.0,
         restarts: int = 3,
@@ -67,6 +69,7 @@ class LlamaServer:
             "threads": threads or spare_threads(),
             "gpu_layers": gpu_layers,
             "batch": batch,
+            "exact": exact,
             "key": secrets.token_urlsafe(24),
             "parent": os.getpid(),
             "port": 0,

@@ -21,7 +21,8 @@ class Served:
 
     async def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """POST `body` and return the answer. Raises httpx.HTTPError."""
-        async with httpx.AsyncClient(timeout=120, headers=self.headers, trust_env=False) as client:
+        # No TLS on loopback: `verify` would load the system's certificates for every request.
+        async with httpx.AsyncClient(timeout=120, headers=self.headers, trust_env=False, verify=False) as client:
             answer = await client.post(self.url + path, json=body)
             answer.raise_for_status()
             return dict(answer.json())
@@ -37,13 +38,14 @@ class Served:
             (await self.ask("/tokenize", {"content": text, "add_special": False, "parse_special": True}))["tokens"]
         )
 
-    async def complete(self, prompt: str, **settings: Any) -> dict[str, Any]:
+    async def complete(self, prompt: str | list[int], **settings: Any) -> dict[str, Any]:
         """One completion: `content`, `stop_type` (`eos`, `limit`), `tokens` if asked for by `return_tokens`."""
         return await self.ask("/completion", {"prompt": prompt, "cache_prompt": False, **settings})
 
 
 @asynccontextmanager
-async def serve(model: Path, context: int = 1024) -> AsyncIterator[Served]:
-    """The server with `model`, on loopback, gone afterwards. Raises MindError where the model does not load."""
-    async with LlamaServer(model, context=context, threads=1) as server:
+async def serve(model: Path, context: int = 1024, *, exact: bool = False) -> AsyncIterator[Served]:
+    """The server with `model`, on loopback, gone afterwards. Raises MindError where the model does not load. `exact`
+    as LlamaServer has it."""
+    async with LlamaServer(model, context=context, threads=1, exact=exact) as server:
         yield Served(server.endpoint.url, server.endpoint.key)
