@@ -170,6 +170,7 @@ async def run(arguments: argparse.Namespace) -> None:
     if arguments.out:
         caller.keep(arguments.out)
         (arguments.out / "traffic.json").write_text(json.dumps(traffic))
+        (arguments.out / "transcripts.json").write_text(json.dumps(client.said, ensure_ascii=False, indent=1))
 
 
 async def _traffic(client: Client, begun: float) -> dict[str, float]:

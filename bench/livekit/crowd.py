@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -56,8 +57,11 @@ async def crowd(
         await asyncio.wait_for(asyncio.gather(*(call.there.wait() for call in calls)), 300)
         tell.set()
         until = time.monotonic() + seconds
-        await asyncio.gather(*(converse(call, say, until, random.Random(k)) for k, call in enumerate(calls)))
-        await asyncio.gather(*(call.hang_up() for call in calls))
+        talks = (converse(call, say, until, random.Random(k)) for k, call in enumerate(calls))
+        for k, end in enumerate(await asyncio.gather(*talks, return_exceptions=True)):
+            if end is not None:
+                print(f"caller {k} ended early: {end!r}", file=sys.stderr, flush=True)
+        await asyncio.gather(*(call.hang_up() for call in calls), return_exceptions=True)
     return folders
 
 

@@ -4,8 +4,10 @@
 
 A real server on loopback, a caller in a process of its own whose loudspeaker comes back into its microphone (a linear
 path of that gain, so many seconds later, on top of what the network and two jitter buffers take). It asks a question
-every half minute and says nothing else. What the agent says without anything having been said since is a self-answer.
-`--peer` has livekit-agents' own session do the same.
+every half minute and says nothing else. Each reply beyond the questions is a self-answer: replies are counted in
+the transcripts that everybody in the room gets. `bursts` counts every sound of the agent with nothing said since the
+last one, also where it only went on after a pause in which it wondered whether somebody had spoken. `--peer` has
+livekit-agents' own session do the same.
 """
 
 from __future__ import annotations
@@ -54,13 +56,17 @@ async def call(
             await caller.hang_up()
     sides = Sides.read(folder)
     minutes = asked.seconds / 60
+    transcripts = json.loads((folder / "transcripts.json").read_text())
+    replies = [t for who, said in transcripts.items() if who != "caller" for t in said.values() if t.strip()]
     return {
         "agent": name,
         "echo": echo,
         "delay": delay,
         "questions": len(sides.said),
         "answered": len(sides.responses()),
-        "self_answers": sides.self_answers(),
+        "replies": len(replies),
+        "self_answers": max(0, len(replies) - len(sides.said)),
+        "bursts": sides.self_answers(),
         "minutes": minutes,
     }
 

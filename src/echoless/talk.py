@@ -342,8 +342,9 @@ class Call:
         sentences = SentenceBuffer()
         decent = self.manners.decent.reply() if self.manners.decent else str
         try:
-            async with contextlib.aclosing(self.mind.reply(turns)) as pieces:  # type: ignore[type-var]
-                async for piece in self.meter.outside("think", pieces):
+            pieces = self.meter.outside("think", self.mind.reply(turns))  # which closes what it is given
+            async with contextlib.aclosing(pieces):  # type: ignore[type-var]
+                async for piece in pieces:
                     for sentence in sentences.feed(piece):
                         await self.speaker.say(generation, decent(sentence.text))
             for sentence in sentences.flush():

@@ -23,7 +23,7 @@ from livekit import rtc
 from echoless.frames import BLOCK_SECONDS, RATE, Block, Samples
 from echoless.lines.align import ReferenceReader
 from echoless.lines.door import LineError, LineTraits, checked
-from echoless.lines.livekitpeer import FRAME, Ear, Mouth
+from echoless.lines.livekitpeer import FRAME, LATE, Ear, Mouth
 from echoless.lines.livekitpeer import RATE as ROOM_RATE
 from echoless.lines.resample import to_ears
 from echoless.lines.rings import Capture, Playback
@@ -43,6 +43,8 @@ _HICCUP = 0.25
 """Seconds without any sound that are waited for in any case."""
 _LAGS = 0.06
 """Seconds after which a track that sends nothing does not hold the others up."""
+STRAIN = 8.0
+"""Seconds for which a line that could not keep time counts as strained: jitter buffers shrink slowly again."""
 _REPORTS = 2.0
 """Seconds between two looks at the round trip."""
 
@@ -66,7 +68,7 @@ class _Person:
         self.reader = ReferenceReader(ROOM_RATE)
         self.reader.heard = ArrivalLine(ROOM_RATE)
         self.filters = to_ears(ROOM_RATE), to_ears(ROOM_RATE)  # alike: their latency is the same
-        self.heard_at = float("-inf")
+        self.heard_at = self.late_at = float("-inf")
         self.ear: Ear | None = None
         self.way: float | None = None
 
@@ -143,6 +145,18 @@ class LiveKitLine:
         """Seconds of microphone that wait to be heard: how far behind real time the call is."""
         waiting = (each.capture.ready for each in self._live().values())
         return max(0, max(waiting, default=0) - self._base.block) / ROOM_RATE
+
+    @property
+    def strained(self) -> bool:
+        """Whether sound came or went so unevenly, lately, that jitter buffers have grown: the delay of an echo jumps
+        then, beyond what a guard can follow, and what comes back is stretched."""
+        late = max((each.late_at for each in self._people.values()), default=float("-inf"))
+        return time.monotonic() - max(late, self._mouth.late_at) < STRAIN
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the agent's last sound was sent."""
+        return time.monotonic() - self._sounded_at
 
     @property
     def track(self) -> str:
@@ -294,6 +308,8 @@ class LiveKitLine:
         self._people[participant.identity] = person
 
     def _put(self, person: _Person, samples: Samples, now: float) -> None:
+        if LATE < now - person.heard_at < 1.0:
+            person.late_at = now
         if now - person.heard_at > _LAGS:  # it was left out meanwhile: what was not taken is old
             person.capture.taken = person.capture.ring.written
         person.capture.put(samples, now - len(samples) / ROOM_RATE - _WAY_IN, False)

@@ -22,6 +22,8 @@ RATE = 24_000
 """Samples a second both ways: the agent's voices have at most 22,050, and half of Opus's 48,000 costs half."""
 FRAME = RATE // 100
 """Samples of one frame (10 ms): what a source without a queue takes."""
+LATE = 0.08
+"""Seconds after which a frame makes the far end's jitter buffer grow by more than an echo's delay may jump."""
 _STALL = 1.0
 """Seconds behind the clock up to which what is missing is sent at once. A source counts its samples: each frame that is
 left out would make all later ones late at the far end, by so much for good, and the echo with them."""
@@ -42,7 +44,9 @@ class Mouth:
         self.sid = ""
         """The track's, once it is published."""
         self.late = 0
-        """Frames that left over 50 ms late: the machine could not keep up."""
+        """Frames that left over `LATE` late: the machine could not keep up."""
+        self.late_at = float("-inf")
+        """When the last of them left, on time.monotonic()."""
 
     async def open(self) -> None:
         """Raises LineError."""
@@ -62,7 +66,8 @@ class Mouth:
             now = time.monotonic()
             if now - due > _STALL:
                 due = now
-            self.late += now - due > 0.05
+            if now - due > LATE:
+                self.late, self.late_at = self.late + 1, now
             if due > now:
                 await asyncio.sleep(due - now)
             samples = self._pull(FRAME, due)

@@ -18,6 +18,10 @@ KEEP = 0.35
 """Probability of near-end speech from which on somebody counts as speaking."""
 HOLD = round(1.2 / BLOCK_SECONDS)
 """Blocks of silence for which whoever spoke last keeps the ears: pauses inside a turn are shorter, as a rule."""
+UNKNOWN, STANDS_OUT = 3.0, 6.0
+"""Seconds of the agent's speech in which its echo must have shown, and dB over the noise from which on it counts."""
+TAIL = 2.0
+"""Seconds for which a late echo may still come in, where the line is strained."""
 IDLE = round(1.0 / BLOCK_SECONDS)
 """Blocks of digital silence after which a muted microphone costs nothing any more."""
 _SILENCE = np.zeros(BLOCK, np.float32)
@@ -40,6 +44,12 @@ class _Ear:
         self._last = self.guard.hear(voice.microphone, voice.reference)
         self.near = self._last.near
         return self._last
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the agent comes back from there, as far as is known: until it was heard for a while, yes."""
+        weigh = self.guard.weigh
+        return not self.guard.cancels_echo and (weigh.heard < UNKNOWN or weigh.over_noise > STANDS_OUT)
 
 
 class RoomGuard:
@@ -70,12 +80,22 @@ class RoomGuard:
             self.speaker = loudest if people[loudest].near > KEEP else None
             self._quiet = 0
         if self.speaker is not None:
-            return people[self.speaker]
+            return self._careful(self.speaker, people[self.speaker])
         if len(people) == 1:
-            return people[loudest]
+            return self._careful(loudest, people[loudest])
         clean = np.sum([heard.clean for heard in people.values()], axis=0, dtype=np.float32)
         echo = any(heard.echo for heard in people.values())
-        return replace(people[loudest], clean=np.clip(clean, -1.0, 1.0), echo=echo)
+        return self._careful(loudest, replace(people[loudest], clean=np.clip(clean, -1.0, 1.0), echo=echo))
+
+    def _careful(self, who: str, heard: Heard) -> Heard:
+        """Half duplex while sound travels so unevenly that no delay can be followed: better deaf than self-answering.
+
+        Only for people whose loudspeaker is known or feared to come back; everybody else may always interrupt.
+        """
+        if not (self._line.strained and self._ears[who].echoes):
+            return heard
+        near = 0.0 if self._line.silent_for < TAIL else heard.near
+        return replace(heard, near=near, mode="half")
 
     def _ear(self, voice: Voice) -> _Ear:
         ear = self._ears.get(voice.who)

@@ -28,6 +28,8 @@ RECOGNISER = "echoless.recogniser"
 """Where a process keeps the recogniser that it has ready."""
 REPORTS = 1.0
 """Seconds between two reports."""
+SETTLED = 5.0
+"""Seconds of a call after which it has caught up with what was said while it opened."""
 STALE = 10.0
 """Seconds after which a report tells nothing any more."""
 
@@ -99,7 +101,8 @@ async def keep_reporting(conversation: Conversation, path: Path) -> None:
     at = written = time.monotonic()
     while True:
         await asyncio.sleep(0.25)
-        lags.append(conversation.line.lag)
+        if conversation.call and conversation.call.seconds > SETTLED:
+            lags.append(conversation.line.lag)
         if (now := time.monotonic()) - written < REPORTS:
             continue
         written, used = now, time.process_time()

@@ -34,6 +34,12 @@ def worker(
         float,
         typer.Option(min=0.3, help="Seconds to an answer, p95, over which nobody is let in.", rich_help_panel=_LOAD),
     ] = 2.5,
+    behind: Annotated[
+        float,
+        typer.Option(
+            min=0.02, help="Seconds behind real time, p95, over which nobody is let in.", rich_help_panel=_LOAD
+        ),
+    ] = 0.1,
     spare: Annotated[int, typer.Option(min=0, help="Processes that stand ready.", rich_help_panel=_LOAD)] = 1,
     drain: Annotated[
         float, typer.Option(min=0, help="Seconds for conversations to end in, at Ctrl-C.", rich_help_panel=_LOAD)
@@ -67,6 +73,7 @@ def worker(
         host=health_host,
         conversations=conversations,
         answer=answer,
+        behind=behind,
         busy=busy,
         drain=drain,
         spare=spare,

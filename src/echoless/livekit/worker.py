@@ -46,14 +46,15 @@ _SLOTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a worker serves. `conversations` and `answer` (seconds, p95) bound what it takes; `drain`: seconds that
-    conversations get to end in; `spare`: processes that stand ready."""
+    """How a worker serves. `conversations`, `answer` and `behind` (seconds, p95) bound what it takes; `drain`: seconds
+    that conversations get to end in; `spare`: processes that stand ready."""
 
     agent_name: str = AGENT_NAME
     port: int = HEALTH_PORT
     host: str = "127.0.0.1"
     conversations: int = 1_000
     answer: float = 2.5
+    behind: float = 0.1
     busy: float = 0.8
     drain: float = 600.0
     spare: int = 1
@@ -68,7 +69,9 @@ class Worker:
     def __init__(self, settings: Settings, access: Access, terms: Terms, say: Callable[[str], None]) -> None:
         self.settings, self.access, self.terms, self.say = settings, access, terms, say
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.headroom = Headroom(Limits(cores, busy=terms.busy, answer=terms.answer, most=terms.conversations))
+        self.headroom = Headroom(
+            Limits(cores, busy=terms.busy, answer=terms.answer, lag=terms.behind, most=terms.conversations)
+        )
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._reserved: dict[str, float] = {}
         self._server: AgentServer | None = None
