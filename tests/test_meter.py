@@ -85,3 +85,19 @@ def test_work_that_hangs_does_not_keep_the_process() -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout == "gave up\n"
+
+
+async def test_a_part_that_hangs_is_closed_once_it_comes_back() -> None:
+    meter = LiveMeter()
+    hangs, closed = threading.Event(), threading.Event()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await meter.run("recognise", lambda: hangs.wait(20))
+    meter.retire("recognise", closed.set)
+    assert not closed.is_set()
+    assert await meter.run("recognise", lambda: "another") == "another"  # by a worker of its own
+    hangs.set()
+    assert await asyncio.to_thread(closed.wait, 20)
+    meter.retire("never there", closed.clear)
+    assert closed.is_set()
+    await meter.aclose()

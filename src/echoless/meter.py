@@ -46,6 +46,10 @@ class Meter(Protocol):
         """Counts short work done in place on the audio path (canceller, voice activity); charges nothing."""
         ...
 
+    def retire(self, part: str, last: Callable[[], object]) -> None:
+        """Give a part up that hangs: `last` is done, and its worker goes, once the call that hangs has come back."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of the workers."""
         ...
@@ -158,6 +162,15 @@ class LiveMeter:
             yield
         finally:
             self.spent[part].append(time.perf_counter() - begun)
+
+    def retire(self, part: str, last: Callable[[], object]) -> None:
+        def end() -> None:
+            with suppress(Exception):
+                last()
+
+        if worker := self._workers.pop(part, None):
+            worker.post(end)
+            worker.close()
 
     async def aclose(self) -> None:
         for worker in self._workers.values():

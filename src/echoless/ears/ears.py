@@ -367,6 +367,7 @@ class Ears:
         if self._reopen is None:
             self._told.append(Trouble("recogniser", what, "gave_up"))
             return
+        self.meter.retire(self._part, self.recogniser.close)
         self._part = f"recognise.{int(self._part.partition('.')[2] or 1) + 1}"
         try:
             self.recogniser = await self.meter.run(self._part, self._reopen)
