@@ -17,9 +17,9 @@ def need(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError:
-        extra = "mind" if module == "datasets" else "text"
+        extra, checkout = ("mind", "make mind-setup") if module == "datasets" else ("text", "bash scripts/setup.sh dev")
         raise MindError(
-            f"this needs {PACKAGES[module]}: pip install 'echoless[{extra}]', or in a checkout: make mind-setup"
+            f"this needs {PACKAGES[module]}: pip install 'echoless[{extra}]', or in a checkout: {checkout}"
         ) from None
 
 
