@@ -76,7 +76,7 @@ def patient() -> Patient:
 
     patient = Patient(Settings())
     voice = Espeak()
-    sound = np.concatenate([chunk.samples for chunk in voice.speak(patient.sentence)])
+    sound = np.concatenate([chunk.samples for chunk in voice.speak(patient.says.sentence)])
     patient.speech = soxr.resample(sound, voice.traits.rate, 16_000).astype(np.float32)
     voice.close()
     return patient

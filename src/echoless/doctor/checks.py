@@ -141,7 +141,7 @@ def voice(patient: Patient) -> Iterator[Finding]:
         list(engine.speak("One."))  # the first sentence also loads
         begun = time.perf_counter()
         first, parts = 0.0, []
-        for chunk in engine.speak(patient.sentence):
+        for chunk in engine.speak(patient.says.sentence):
             first = first or time.perf_counter() - begun
             parts.append(chunk.samples)
         took = time.perf_counter() - begun
@@ -208,7 +208,7 @@ def recogniser(patient: Patient) -> Iterator[Finding]:
         took = time.perf_counter() - begun
     finally:
         engine.close()
-    alike = ratio(text.lower(), patient.sentence.lower()) / 100
+    alike = ratio(text.lower(), patient.says.sentence.lower()) / 100
     state: State = "ok" if text else "failed"
     what = f"{engine.traits.name} understood its own sentence at {alike:.0%} ({text!r}); it took"
     yield Finding("recogniser", state, what, "" if text else "try another: --recogniser", 1000 * took)
@@ -221,11 +221,11 @@ def turn_end(patient: Patient) -> Iterator[Finding]:
     engine = open_turn_end()
     try:
         speech = _speech(patient)
-        engine.finished(speech, patient.sentence)
+        engine.finished(speech, patient.says.sentence)
         begun = time.perf_counter()
-        done = engine.finished(speech, patient.sentence)
+        done = engine.finished(speech, patient.says.sentence)
         took = time.perf_counter() - begun
-        half = engine.finished(speech[: len(speech) // 2], "the quick brown")
+        half = engine.finished(speech[: len(speech) // 2], patient.says.half)
     finally:
         engine.close()
     what = "a whole sentence sounds more finished than half of it; a look takes"
@@ -251,7 +251,7 @@ async def _mind(patient: Patient) -> Finding:
         mind = await open_mind(patient.settings, stack)
         loaded, first, pieces = time.perf_counter() - begun, 0.0, []
         begun = time.perf_counter()
-        async for piece in mind.reply([Turn("user", "Hello, how are you?")]):
+        async for piece in mind.reply([Turn("user", patient.says.question)]):
             first = first or time.perf_counter() - begun
             pieces.append(piece)
         took = time.perf_counter() - begun

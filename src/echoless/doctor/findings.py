@@ -23,6 +23,19 @@ class Finding:
     more: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Says:
+    """A sentence to be spoken and recognised, the words of its first half, and a question for the mind."""
+
+    sentence: str
+    half: str
+    question: str
+
+
+SAYS = {
+    "en": Says("The quick brown fox jumps over the lazy dog.", "the quick brown", "Hello, how are you?"),
+    "zh": Says("今天天气很好，我们去公园散步吧。", "今天天气很好我们", "你好，最近怎么样？"),
+}
 Check = Callable[["Patient"], Iterator[Finding]]
 
 
@@ -33,4 +46,8 @@ class Patient:
     settings: Settings
     speech: Any = None
     """A sentence as the voice says it: float32 at 16 kHz."""
-    sentence: str = "The quick brown fox jumps over the lazy dog."
+
+    @property
+    def says(self) -> Says:
+        """What is said to the parts, in the language that is set."""
+        return SAYS.get(self.settings.language, SAYS["en"])
