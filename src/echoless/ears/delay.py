@@ -150,6 +150,8 @@ class DelayTracker:
         candidate = instant if sudden else lasting
         if self._lag is not None:
             rises = size[candidate] > 2 * self._around(size, self._lag)
+            # in a pause of the echo, peaks come up anywhere: what lasted is worth more than what is highest
+            rises = rises and average[candidate] > self._around(average, self._lag)
             stays = average[candidate] > 1.5 * self._around(average, self._lag)
             if abs(candidate - self._lag) <= _SETTLED or not (rises if sudden else stays):
                 self._rival_looks = 0
