@@ -1,6 +1,6 @@
-"""The judge of near-end speech: a small recurrent network (GRU, Cho et al. 2014) over `evidence`, run in numpy.
+"""The judge of near-end speech: three recurrent networks (GRU, Cho et al. 2014) as one, over `evidence`, in numpy.
 
-Its weights, `near.npz`, are trained in simulated rooms by `python -m echoless.rooms.near`.
+Its weights, `near.npz`, are trained in simulated rooms by `python -m echoless.rooms.train_near`.
 """
 
 from __future__ import annotations
