@@ -27,9 +27,14 @@ export class Captions {
     return this.ours.has(agent);
   }
 
-  /** A message of an agent of ours; `agent` is this one's and no later one's, `name` finds a person's name. */
-  told(agent: string, message: FromServer, name: (identity: string) => string | undefined): void {
+  /** This agent is one of ours; `agent` is its alone, and no later one's. */
+  meet(agent: string): void {
     this.ours.add(agent);
+  }
+
+  /** A message of an agent of ours; `name` finds a person's name. */
+  told(agent: string, message: FromServer, name: (identity: string) => string | undefined): void {
+    this.meet(agent);
     if (message.type === "bubble") {
       const who = message.name === undefined ? {} : { name: name(message.name) };
       this.onMessage({ ...message, ...who, id: this.id(`${agent} ${message.id}`) });

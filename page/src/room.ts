@@ -220,10 +220,11 @@ export class LiveKitRoom implements Transport {
     } catch {
       return;
     }
+    this.captions.meet(from.sid);
     this.silentSince = performance.now();
     if (this.state === "lost" && this.room?.state === "connected") this.become("open");
     if (message.type === "hush") this.audio.hush(message.seconds);
-    else if (message.type === "ready") this.becomeReady(from);
+    else if (message.type === "ready") this.becomeReady();
     else if (message.type === "ended") this.finish(OVER);
     else this.captions.told(from.sid, message, (identity) => this.nameOf(identity));
   }
@@ -245,7 +246,6 @@ export class LiveKitRoom implements Transport {
     if (this.greeted.has(agent.sid)) return;
     this.greeted.add(agent.sid);
     this.tellAgent({ type: "hello", session: null });
-    this.agentSays(agent);
     this.later(STRANGER, () => this.captions.knows(agent.sid) || this.agentSays(agent, true));
   }
 
@@ -256,15 +256,14 @@ export class LiveKitRoom implements Transport {
     const state = agent.attributes[STATE];
     if (this.captions.knows(agent.sid) || !this.greeted.has(agent.sid) || state === "initializing") return;
     if (!surely && !this.ready) return;
-    this.becomeReady(agent);
+    this.becomeReady();
     const floor: Floor = state === "thinking" || state === "speaking" ? state : "listening";
     this.listener.onMessage({ type: "floor", state: floor, duplex: "full" });
   }
 
-  private becomeReady(agent: RemoteParticipant): void {
+  private becomeReady(): void {
     if (this.ready) return;
     this.ready = true;
-    this.tellAgent({ type: "hello", session: null }, agent); // what it said while it was not listening yet
     this.listener.onMessage({ type: "ready" });
     this.collect();
     for (const each of this.waiting.splice(0)) this.send(each);
@@ -293,6 +292,7 @@ export class LiveKitRoom implements Transport {
   /** How late what we hear is; and whether an agent of ours still answers. */
   private async look(): Promise<void> {
     const agent = this.agents()[0];
+    if (agent && !this.ready) this.tellAgent({ type: "hello", session: null }); // it may not have known us yet
     if (!agent || !this.captions.knows(agent.sid)) return;
     this.tellAgent({ type: "ping", n: Math.round(performance.now()) });
     if (this.silentSince && performance.now() - this.silentSince > SILENCE) this.become("lost");

@@ -17,8 +17,11 @@ from typing import Any
 
 import av
 import numpy as np
+import pytest
 import soundfile
 import soxr
+
+from echoless.ears.choose import open_recogniser
 
 PAGE = Path(__file__).parents[2] / "page"
 DRIVER = PAGE / "e2e" / "drive.mjs"
@@ -54,6 +57,34 @@ def recorded(name: str) -> np.ndarray:
 
 def pause(seconds: float) -> np.ndarray:
     return np.zeros(round(seconds * RATE), np.float32)
+
+
+REPLY = (
+    "The sea is wide and deep. Nobody has seen the bottom of it. Many ships sail over it every day. "
+    "Some of them are very old. The water is cold in winter and warm in summer. Fish live in it, small and big. "
+    "People have always loved to look at it. They stand on the shore for hours. The wind blows over the waves. "
+    "In the evening the sun goes down behind it. Then the stars come out one by one."
+)
+FIRST, SECOND = "librispeech_test_other/367-130732-0001.wav", "librispeech_test_other/1688-142285-0003.wav"
+SAID = "[...document.querySelectorAll('#log .user.done')].map(e => e.innerText.toLowerCase()).join(' ')"
+FLOOR = "document.body.dataset.floor"
+
+
+def person(*pieces: str | float) -> np.ndarray:
+    """Recorded sentences and pauses (seconds), one after another; skips the test where there are no recordings."""
+    try:
+        return np.concatenate([recorded(each) if isinstance(each, str) else pause(each) for each in pieces])
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+def recognised(sound: np.ndarray) -> str:
+    """The words in a sound."""
+    recogniser = open_recogniser("moonshine", "en")
+    try:
+        return recogniser.transcribe(sound, "en").text.lower()
+    finally:
+        recogniser.close()
 
 
 class Browser:

@@ -9,44 +9,18 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from echoless.ears.choose import open_recogniser
 from echoless.serve.command import Place, Serving, Terms
 from echoless.serve.gate import Admission
 from echoless.settings import Settings
-from tests.serve.browser import RATE, browser, missing, pause, recorded
+from tests.serve.browser import FIRST, FLOOR, RATE, REPLY, SAID, SECOND, browser, missing, pause, person, recognised
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
-
-REPLY = (
-    "The sea is wide and deep. Nobody has seen the bottom of it. Many ships sail over it every day. "
-    "Some of them are very old. The water is cold in winter and warm in summer. Fish live in it, small and big. "
-    "People have always loved to look at it. They stand on the shore for hours. The wind blows over the waves. "
-    "In the evening the sun goes down behind it. Then the stars come out one by one."
-)
-FIRST, SECOND = "librispeech_test_other/367-130732-0001.wav", "librispeech_test_other/1688-142285-0003.wav"
-SAID = "[...document.querySelectorAll('#log .user.done')].map(e => e.innerText.toLowerCase()).join(' ')"
-FLOOR = "document.body.dataset.floor"
 
 
 @pytest.fixture
 async def serving() -> AsyncIterator[Serving]:
     async with Serving(Settings(greet=False), Place(port=0), Terms(2, 60), reply=lambda text: REPLY) as made:
         yield made
-
-
-def person(*pieces: str | float) -> np.ndarray:
-    try:
-        return np.concatenate([recorded(each) if isinstance(each, str) else pause(each) for each in pieces])
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
-
-
-def recognised(sound: np.ndarray) -> str:
-    recogniser = open_recogniser("moonshine", "en")
-    try:
-        return recogniser.transcribe(sound, "en").text.lower()
-    finally:
-        recogniser.close()
 
 
 async def test_speak_see_hear_interrupt_and_reload(serving: Serving) -> None:
