@@ -46,6 +46,7 @@ test-page: setup  ## the page in a real browser; needs npm and Chromium, and say
 	@bash scripts/setup.sh dev
 	@command -v npm >/dev/null || { echo "test-page: no npm: install Node.js 20 or newer"; exit 1; }
 	cd page && npm ci --silent && npm run --silent build && npm test --silent
+	@command -v go >/dev/null && bash scripts/livekit-setup.sh || echo "test-page: no LiveKit server, so nothing of rooms is tried"
 	@.venv/bin/python -m pytest tests/serve -rs
 
 lock:  ## pin the newest versions that fit pyproject.toml, with hashes
@@ -62,6 +63,9 @@ test-voice: voice-setup  ## train, export and speak a tiny voice, recolour a dat
 	@.venv/bin/python -m pytest -rs tests/workshop/test_voice_heavy.py tests/workshop/test_voiceprint_command.py
 
 .PHONY: voice-setup test-voice
+
+livekit: livekit-setup  ## the page in LiveKit rooms: server, worker and page on loopback, until Ctrl-C; ARGS="--language zh"
+	@.venv/bin/python -m echoless.serve.together $(ARGS)
 
 livekit-setup: setup  ## a LiveKit server (built with Go) and what a worker needs
 	@bash scripts/livekit-setup.sh
@@ -80,7 +84,7 @@ bench-livekit: livekit-setup peers-setup  ## latency through a LiveKit server, b
 soak: livekit-setup  ## half an hour of four conversations: memory, tasks and descriptors flat? out/soak/soak.png
 	@.venv/bin/python -m bench.livekit.soak --out out/soak
 
-.PHONY: bench-livekit soak livekit-setup livekit-server test-livekit
+.PHONY: bench-livekit soak livekit livekit-setup livekit-server test-livekit
 
 mind-setup: setup  ## .venv-mind: torch and what trains and exports a language model (6 GB)
 	@bash scripts/mind-setup.sh

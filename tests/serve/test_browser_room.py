@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from echoless.livekit.conversation import Conversation
 from livekit import rtc
 
+from echoless.livekit.conversation import Conversation
 from echoless.livekit.server import LocalServer
 from echoless.livekit.server import missing as no_server
 from echoless.serve.command import Place, Serving, Terms

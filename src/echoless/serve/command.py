@@ -234,10 +234,11 @@ def desktop_browser() -> bool:
 
 def hold_in_browser(settings: Settings) -> int:
     """Talk in the browser of this machine until Ctrl-C; the exit code. Raises ServeError."""
-    return asyncio.run(_serve(Serving(settings), opens=True))
+    return asyncio.run(serve(Serving(settings), opens=True))
 
 
-async def _serve(serving: Serving, opens: bool, say: Callable[[str], None] = typer.echo) -> int:
+async def serve(serving: Serving, opens: bool, say: Callable[[str], None] = typer.echo) -> int:
+    """Serve the page until Ctrl-C; the exit code. Raises ServeError."""
     if serving.rooms is None:
         typer.echo("getting ready ...", err=True)
     async with serving:
@@ -314,7 +315,7 @@ def main(
         token=_token(token_file),
         rooms=_rooms(livekit_url),
     )
-    raise typer.Exit(asyncio.run(_serve(serving, open_)))
+    raise typer.Exit(asyncio.run(serve(serving, open_)))
 
 
 def _rooms(url: str | None) -> Rooms | None:
