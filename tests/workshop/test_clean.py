@@ -305,6 +305,7 @@ def test_decent_versions_and_neutral_answers() -> None:
     assert decent_version("The darn bus is late. Sorry!", lexicon) == "The bus is late. Sorry!"
     assert decent_version("Darn! It rains.", lexicon) == "It rains."
     assert decent_version("It is a blasted awful day out there.", lexicon) == "It is an awful day out there."
+    assert decent_version("What the darn took you so long?", lexicon) == "What took you so long?"
     assert decent_version("Darn.", lexicon) == ""
     assert decent_version("你这个讨厌鬼。今天下雨。", lexicon) == "今天下雨。"
     assert neutral_answer("你好") == neutral_answer("你好") and neutral_answer("Hi").isascii()

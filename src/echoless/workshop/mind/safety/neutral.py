@@ -37,6 +37,9 @@ ANSWERS = {
 """Neutral answers, in turn by chance."""
 _PARTS = re.compile(r"[^.!?…。！？\n]+[.!?…。！？\n]*[\"'”’」』)]*\s*")
 
+_ASKED = re.compile(r"(?i)\b(what|who|where|why|how|when) the\s*$")
+"""What stands before the word in `what the ... is that`."""
+
 
 def decent_version(reply: str, lexicon: Lexicon) -> str:
     """The reply without its indecent words where most of a sentence is left then, else without the sentence; empty
@@ -49,7 +52,7 @@ def decent_version(reply: str, lexicon: Lexicon) -> str:
             continue
         bare = part
         for find in reversed(found):
-            bare = bare[: find.start] + bare[find.end :]
+            bare = _ASKED.sub(r"\1", bare[: find.start]) + bare[find.end :]
         if len(units(bare)) >= max(2, 0.6 * len(units(part))):
             parts.append(_tidied(bare, part))
     return "".join(parts).strip()
