@@ -216,7 +216,7 @@ async def open_mind(
     system = settings.system_text or SYSTEM
     server, path, where = None, None, settings.llm_url or ""
     if not settings.llm_url:
-        path = model_path(settings.model)
+        path = model_path(settings.model, language(settings))
         server = LlamaServer(path, context=settings.context, threads=settings.threads, note=note)
         stack.push_async_callback(server.stop)
         tell(f"loading {path.name}")
@@ -247,9 +247,10 @@ def sampling_for(settings: Settings, model: Path | None) -> dict[str, Any]:
     return {**SAMPLING, **(advised if isinstance(advised, dict) else {}), **chosen}
 
 
-def model_path(name: str) -> Path:
-    """The GGUF of a name: one that ships with us, a pulled one, or a file. Raises MindError where ours is missing."""
-    return shipped(name) or pulled(name) or Path(name).expanduser()
+def model_path(name: str, spoken: str = "en") -> Path:
+    """The GGUF of a name: one that ships with us (`pocket`: that of the language spoken), a pulled one, or a file.
+    Raises MindError where ours is missing."""
+    return shipped(name, spoken) or pulled(name) or Path(name).expanduser()
 
 
 def wire(settings: Settings, line: Line, ears: Ears, mind: Mind, voice: Voice, meter: Meter, note: Trouble) -> Call:

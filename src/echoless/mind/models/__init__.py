@@ -12,14 +12,17 @@ FOLDER = Path(__file__).parent
 DEFAULT = "pocket-en"
 
 
-def shipped(name: str = DEFAULT) -> Path | None:
-    """The file of a model that ships with us: `pocket-en`, or `pocket` for the default. None for another name.
+def shipped(name: str = "pocket", language: str = "en") -> Path | None:
+    """The file of a model that ships with us: `pocket-en`, `pocket-zh`, or `pocket` for that of the language, English
+    where there is none. None for another name.
 
     Raises MindError where it should be here and is not.
     """
     if name != "pocket" and not name.startswith("pocket-"):
         return None
-    path = FOLDER / f"{DEFAULT if name == 'pocket' else name}.gguf"
+    path = FOLDER / f"{f'pocket-{language}' if name == 'pocket' else name}.gguf"
+    if name == "pocket" and not path.is_file():
+        path = FOLDER / f"{DEFAULT}.gguf"
     if not path.is_file():
         here = ", ".join(sorted(each.stem for each in FOLDER.glob("*.gguf"))) or "none"
         raise MindError(f"there is no model {path.stem} in this copy of echoless (here: {here}); install it again")
