@@ -24,6 +24,8 @@ from echoless.livekit.access import Access, LiveKitError
 
 JITTER = 0.04
 """Seconds that sound waits in the receiver's jitter buffer, as a rule."""
+_KNOWN = 10.0
+"""Seconds to wait at most for an answer to a ping before anything else is sent."""
 _PING = 1.0
 """Seconds between two measurements of the way."""
 
@@ -71,6 +73,7 @@ class Client:
         self.said: dict[str, dict[str, str]] = {}
         self.agent: rtc.RemoteParticipant | None = None
         self.agent_came, self.agent_sounds = asyncio.Event(), asyncio.Event()
+        self._known = asyncio.Event()
         self.muted_until = float("-inf")
         self._mouth: Mouth | None = None
         self._ears: dict[str, Ear] = {}
@@ -117,7 +120,10 @@ class Client:
         await self.room.local_participant.send_text(text, topic=wire.CHAT)
 
     async def tell(self, message: dict[str, Any]) -> None:
-        """A message to the agent (`serve.messages`)."""
+        """A message to the agent (`serve.messages`), once it knows us: what comes sooner is nobody's to it."""
+        if message.get("type") != "ping" and self._reports:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._known.wait(), _KNOWN)
         data = wire.packed(message)
         if self.agent and data:
             to = [self.agent.identity]
@@ -133,8 +139,8 @@ class Client:
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
         if self.agent and participant.identity == self.agent.identity:
             self.agent = None
-            self.agent_came.clear()
-            self.agent_sounds.clear()
+            for each in (self.agent_came, self.agent_sounds, self._known):
+                each.clear()
 
     def _on_track(self, track: rtc.Track, _: object, participant: rtc.RemoteParticipant) -> None:
         if track.kind != rtc.TrackKind.KIND_AUDIO or participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_AGENT:
@@ -181,6 +187,7 @@ class Client:
             await asyncio.sleep(_PING)
 
     def _answered(self, n: int) -> None:
+        self._known.set()
         asked = self._asked.pop(n, None)
         if asked is not None:
             way = (time.monotonic() - asked) / 2 + JITTER + self._buffered

@@ -83,6 +83,7 @@ class Conversation:
         """Hold the conversation. Raises LineError, MindError, VoiceError, RecogniserError or SettingsError."""
         self.room.on("data_received", self._on_data)
         self.room.on("participant_attributes_changed", self._on_attributes)
+        self.room.on("participant_connected", self._on_participant)
         self.room.register_text_stream_handler(wire.CHAT, self._on_chat)
         try:
             await self._set_state("initializing")
@@ -102,6 +103,7 @@ class Conversation:
             self.call = None
             self.room.off("data_received", self._on_data)
             self.room.off("participant_attributes_changed", self._on_attributes)
+            self.room.off("participant_connected", self._on_participant)
             self.room.unregister_text_stream_handler(wire.CHAT)
 
     async def _hold(self, call: Call) -> None:
@@ -226,6 +228,10 @@ class Conversation:
             self._tell_floor(self.call, who)
 
     def _on_attributes(self, changed: object, participant: rtc.Participant) -> None:
+        self._on_participant(participant)
+
+    def _on_participant(self, participant: rtc.Participant) -> None:
+        """A later agent has come: this one goes."""
         theirs = participant.attributes.get(wire.GENERATION, "")
         agent = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
         mine = participant.identity == self.room.local_participant.identity

@@ -1,7 +1,9 @@
 """What travels in a room beside sound, and under which names: LiveKit's own for its front ends, ours for our page.
 
 On the topic `echoless` both ends exchange the same JSON messages as the page and its server do over their socket
-(`serve.messages` and `serve.transcript`): the agent's to everybody, a person's to the agent alone.
+(`serve.messages` and `serve.transcript`): the agent's to everybody, a person's to the agent alone. A message that
+arrives before the agent has been told of its sender is nobody's and lost: a client pings (`{"type": "ping", "n": 1}`)
+until it gets the `pong`, and sends what matters then.
 """
 
 from __future__ import annotations
