@@ -40,6 +40,11 @@ export function loadPreferences(storage: Storage | null, languages: readonly str
   return known;
 }
 
+/** Whether there are any. */
+export function known(storage: Storage | null): boolean {
+  return Object.keys(parsed(storage, PREFERENCES)).length > 0;
+}
+
 export function savePreferences(storage: Storage | null, preferences: Preferences): void {
   store(storage, PREFERENCES, JSON.stringify(preferences));
 }

@@ -18,6 +18,8 @@ const scroll = $("scroll");
 const local = kept.storage("localStorage");
 const tab = kept.storage("sessionStorage");
 const preferences = kept.loadPreferences(local, navigator.languages);
+/** Whether the user has set anything on this page before. */
+const chosen = kept.known(local);
 const view = new View(preferences.language);
 const chat = new Chat($<HTMLOListElement>("log"), preferences.language);
 const before = kept.loadConversation(tab);
@@ -294,7 +296,7 @@ function speak(): void {
 /** Whether we may come in; else the form that asks for the token is shown. The server says over what we are to talk. */
 async function enter(code: string): Promise<boolean> {
   let status = 0;
-  let answer: { livekit?: boolean } = {};
+  let answer: { livekit?: boolean; language?: string } = {};
   try {
     const response = await fetch("enter", { method: "POST", body: JSON.stringify({ code }) });
     status = response.status;
@@ -306,6 +308,7 @@ async function enter(code: string): Promise<boolean> {
   if (status === 200) {
     dialog.close();
     if (answer.livekit) meetInRoom();
+    if (answer.language === "zh" && !chosen) settings.choose("zh"); // that is what one talks in here
     return true;
   }
   $("enter-error").textContent = status === 429 ? view.word("enter.often") : code ? view.word("enter.wrong") : "";

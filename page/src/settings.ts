@@ -29,6 +29,14 @@ export class Settings {
     $<HTMLInputElement>("invite").value = address ?? "";
   }
 
+  /** Have the page in this language. */
+  choose(language: kept.Preferences["language"]): void {
+    $<HTMLSelectElement>("language").value = language;
+    this.options.preferences.language = language;
+    this.options.onLanguage();
+    this.apply();
+  }
+
   async fillDevices(): Promise<void> {
     const { preferences } = this.options;
     const devices = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];

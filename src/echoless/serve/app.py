@@ -75,8 +75,9 @@ class Server:
         proxied: bool = False,
         limits: Limits | None = None,
         rooms: Rooms | None = None,
+        language: str = "en",
     ) -> None:
-        self.rooms = rooms
+        self.rooms, self.language = rooms, language
         self._headers = dict(HEADERS)
         if rooms:
             self._headers["Content-Security-Policy"] = POLICY.format(connect=f"'self' {rooms.sources()}")
@@ -165,7 +166,7 @@ class Server:
         code = (await _json(request)).get("code")
         if not isinstance(code, str) or len(code) > 256:
             raise web.HTTPBadRequest
-        entered = {"entered": True, "livekit": self.rooms is not None}
+        entered = {"entered": True, "livekit": self.rooms is not None, "language": self.language}
         if self.admission is None or (self._admitted(request) and not code):
             return web.json_response(entered)
         if not self._limits.entries.take(self._address(request), time.monotonic()):

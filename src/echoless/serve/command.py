@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import os
 import signal
@@ -28,6 +29,7 @@ from echoless.serve.gate import Admission, Origins, loopback_origins
 from echoless.serve.rooms import Rooms
 from echoless.serve.session import Reply, Session, Sessions
 from echoless.settings import Settings, SettingsError, load
+from echoless.tongue import tongue
 
 PORT = 8642
 
@@ -204,6 +206,7 @@ class Serving:
             secure=self.place.secure,
             proxied=self.place.behind is not None,
             rooms=self.rooms,
+            language=self.settings.language,
         )
         runner = web.AppRunner(self.server.app(), access_log=None, handle_signals=False, shutdown_timeout=3)
         await runner.setup()
@@ -239,18 +242,22 @@ def hold_in_browser(settings: Settings) -> int:
 
 async def serve(serving: Serving, opens: bool, say: Callable[[str], None] = typer.echo) -> int:
     """Serve the page until Ctrl-C; the exit code. Raises ServeError."""
+    translated = tongue(serving.settings.language)
     if serving.rooms is None:
-        typer.echo("getting ready ...", err=True)
+        typer.echo(translated("getting ready ..."), err=True)
     async with serving:
-        say(f"The page: {serving.url}")
+        gc.collect()
+        gc.freeze()  # a full collection of all that is loaded holds the sound up
+        say(translated(f"The page: {serving.url}"))
         if serving.admission:
-            say(f"Open this once, within ten minutes: {serving.url}/#enter={serving.admission.link()}")
-            say(f"Other devices, later: the token {serving.admission.token}")
+            say(translated(f"Open this once, within ten minutes: {serving.url}/#enter={serving.admission.link()}"))
+            say(translated(f"Other devices, later: the token {serving.admission.token}"))
         if serving.rooms is not None:
-            say(f"Conversations are held in rooms of {serving.rooms.access.url}, by whatever worker serves them.")
+            where = serving.rooms.access.url
+            say(translated(f"Conversations are held in rooms of {where}, by whatever worker serves them."))
         elif serving.settings.record is not None:
-            say(f"Conversations are recorded in {serving.settings.record}; the page says so.")
-        typer.echo("Ctrl-C ends it.", err=True)
+            say(translated(f"Conversations are recorded in {serving.settings.record}; the page says so."))
+        typer.echo(translated("Ctrl-C ends it."), err=True)
         if opens and desktop_browser():
             await asyncio.to_thread(webbrowser.open, serving.url)
         await _interrupted()
