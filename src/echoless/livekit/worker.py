@@ -25,7 +25,7 @@ os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")  # their mo
 
 from livekit.agents import AgentServer, JobRequest
 
-from echoless.house import model_path
+from echoless.house import language, model_path, sampling_for
 from echoless.livekit import wire
 from echoless.livekit.access import AGENT_NAME, Access
 from echoless.livekit.admission import Headroom, Limits
@@ -148,15 +148,16 @@ class Worker:
         if self.settings.llm_url:
             yield self.settings
             return
-        server = LlamaServer(
-            model_path(self.settings.model), context=self.settings.context, slots=_SLOTS, threads=self.settings.threads
-        )
+        path = model_path(self.settings.model, language(self.settings))
+        server = LlamaServer(path, context=self.settings.context, slots=_SLOTS, threads=self.settings.threads)
         self.say(f"loading {self.settings.model}")
         await server.start()
         supervising = asyncio.ensure_future(server.supervise())
         try:
             os.environ["ECHOLESS_LLM_KEY"] = server.endpoint.key
-            yield self.settings.model_copy(update={"llm_url": server.endpoint.url})
+            advised = sampling_for(self.settings, path)  # each conversation sees a server, not the model's own advice
+            known = {name: advised[name] for name in ("temperature", "top_p") if name in advised}
+            yield self.settings.model_copy(update={"llm_url": server.endpoint.url, **known})
         finally:
             supervising.cancel()
             await server.stop()
