@@ -109,9 +109,9 @@ export class LiveKitRoom implements Transport {
     this.published = track;
     if (!track) return;
     const { Track } = await import("livekit-client");
+    await me.setAttributes({ [CANCELS_ECHO]: String(this.audio.cancelsEcho) }); // before there is anything to hear
     // No DTX: a microphone that pauses in silence hides when the echo is over.
     await me.publishTrack(track, { source: Track.Source.Microphone, dtx: false, stopMicTrackOnMute: false });
-    await me.setAttributes({ [CANCELS_ECHO]: String(this.audio.cancelsEcho) });
   }
 
   hangUp(): void {

@@ -55,11 +55,13 @@ async def agent(server: LocalServer, room: str) -> AsyncIterator[Conversation]:
 
 
 async def test_speak_see_hear_interrupt_and_reload(serving: Serving, server: LocalServer) -> None:
-    async with agent(server, "spoken"), browser(person(4.0, FIRST, 16.0, SECOND, 60.0)) as page:
+    async with agent(server, "spoken") as conversation, browser(person(4.0, FIRST, 16.0, SECOND, 60.0)) as page:
         await page("goto", url=f"{serving.url}/#room=spoken")
         await page.until("document.querySelector('#welcome h2').innerText.length > 3")
         await page("click", selector="#talk")
         await page.until(f"{SAID}.includes('lobster')")
+        (caller,) = conversation.room.remote_participants.values()
+        assert caller.attributes["echoless.cancels_echo"] == "true"
         await page.until(f"{FLOOR} === 'speaking'")
         await page.until("document.getElementById('voice').srcObject")
         await page.start_recording()
