@@ -33,6 +33,9 @@ bench: setup  ## how quick a conversation is here: a table, and out/bench.json
 rehearse: setup  ## many conversations in simulated rooms, judged by their sound: out/rehearsals/report.md
 	@.venv/bin/python -m echoless.rooms.suite rehearsals --out out/rehearsals
 
+rehearse-hour: setup  ## one call of an hour at real pace: out/hour/hour.json
+	@.venv/bin/python -m echoless.rooms.hour --out out/hour
+
 peers: peers-setup  ## us and two other projects in the same rooms at real pace: out/peers/peers.md
 	@.venv/bin/python -m bench.peers.run --out out/peers
 
@@ -53,7 +56,7 @@ lock:  ## pin the newest versions that fit pyproject.toml, with hashes
 	@bash scripts/setup.sh dev
 	bash scripts/lock.sh
 
-.PHONY: help setup talk test test-card check bench rehearse peers peers-setup peers-lock lock
+.PHONY: help setup talk test test-card check bench rehearse rehearse-hour peers peers-setup peers-lock lock
 
 voice-setup: setup  ## .venv-voice: torch and what trains a voice (6 GB)
 	@bash scripts/voice-setup.sh

@@ -17,45 +17,21 @@ from agents import (
     StopsByItself,
     TurnsItselfDown,
 )
-from people import script, words, write
+from mutants import conversation, rehearse, write_people
+from people import script, words
 
 from echoless.frames import RATE
-from echoless.rooms.line import RoomLine
 from echoless.rooms.measures import as_json, failed, pool, quantile, rate, share
-from echoless.rooms.scorer import judge, score
+from echoless.rooms.scorer import judge
 from echoless.rooms.scorer import write as write_scores
 from echoless.rooms.talkers import fire_times
-from echoless.rooms.virtual import run_virtual
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("people")
-    write(folder, question=words(1.5, 1), more=words(2.5, 2), nod=words(0.35, 3), quote=words(2.0, 4))
+    write_people(folder)
     return folder
-
-
-def conversation(folder):
-    return script(
-        folder,
-        seconds=60,
-        reply_seconds=8,
-        room={"rt60": 0.2, "noise_db": -70},
-        talkers=[
-            {"at": 1.0, "wav": "question.wav", "kind": "turn"},
-            {"after": "agent.started", "nth": 1, "plus": 4.0, "wav": "more.wav", "kind": "interrupt"},
-            {"after": "agent.started", "nth": 2, "plus": 3.0, "wav": "nod.wav", "kind": "backchannel"},
-            {"at": 34.0, "wav": "quote.wav", "kind": "quote"},
-            {"after": "agent.started", "nth": 3, "plus": 1.0, "wav": "more.wav", "kind": "interrupt"},
-        ],
-    )
-
-
-def rehearse(agent, told, folder):
-    line = RoomLine(told, 1)
-    run_virtual(agent(line).run())
-    line.save(folder)
-    return score(folder, told), line
 
 
 def test_a_good_agent_passes(folder, tmp_path):

@@ -6,16 +6,18 @@ import tarfile
 from concurrent.futures import Future
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from echoless.frames import BLOCK, RATE, Block
-from echoless.rooms import cast, collected, report, throats
+from echoless.rooms import cast, collected, hour, report, throats
 from echoless.rooms import suite as suite_module
 from echoless.rooms.acoustics import EchoPath
 from echoless.rooms.cases import FAMILIES, LEVELS, Suite
+from echoless.rooms.conversations import endless
 from echoless.rooms.levels import active_level, speech_like
 from echoless.rooms.measures import pool
 from echoless.rooms.mixtures import training_cast
@@ -184,6 +186,40 @@ def test_scores_survive_their_file(tmp_path):
     (call,) = collected.read(tmp_path)
     assert pool([call.scores])["self_answers"].count == 1
     assert collected.badness(call)[0] == 1
+
+
+def test_short_words_are_counted_by_loudness_and_language_and_times_only_without_a_network():
+    def call(level, text, language, noticed, **tags):
+        talker = {"kind": "short", "over_agent": True, "who": "user", "text": text, "language": language}
+        talker |= {"noticed": noticed, "ducked": 0.9 if "network_ms" in tags else 0.2, "stopped": 0.3}
+        return Scores(50.0, 20.0, -20.0, [], [talker], tags={"family": "short", "echo_db": level, **tags})
+
+    calls = [call(0, "stop", "en", True), call(5, "no", "en", False), call(10, "no", "en", False)]
+    calls += [call(0, "停", "zh", True), call(0, "stop", "en", True, network_ms=700)]
+    found = pool(calls)
+    counted = {name: (found[name].count, found[name].of) for name in found if name.startswith("noticed_short")}
+    assert counted == {"noticed_short": (2, 3), "noticed_short_loud": (0, 1), "noticed_short_zh": (1, 1)}
+    assert found["ducked_p95"].value == pytest.approx(0.2)
+    text = report._by_word([collected.Call(Path(), scores, []) for scores in calls])
+    assert "| stop | noticed | 2 of 2 | - |" in text
+    assert "| no | noticed | 0 of 1 | 0 of 1 |" in text
+
+
+def test_the_summary_of_a_long_call_says_whether_it_grew():
+    figures = pool([Scores(600.0, 200.0, -20.0)])
+    run = {"seconds": 600.0, "late_blocks": 3, "cpu_seconds": 60.0}
+    found = hour.summary(figures, run, [100.0, 200.0, 210.0, 211.0, 211.0, 212.0, 212.0, 215.0], [])
+    assert found["valid"]
+    assert (found["megabytes_settled"], found["megabytes_most_after"]) == (212.0, 215.0)
+    assert found["self_answers"] == 0
+    assert not hour.summary(figures, run | {"late_blocks": 1000}, [], [])["valid"]
+
+
+def test_a_long_call_talks_to_its_end(tmp_path):
+    told = load(Suite(people(), tmp_path, 3, seconds=600.0).long_call(endless))
+    assert max(t.second for t in told.talkers) > 570
+    assert {"turn", "interrupt", "short", "backchannel"} <= {t.kind for t in told.talkers}
+    assert told.room.delay_jumps
 
 
 def test_packed_runs_are_counted_together_with_others_and_each_call_once(tmp_path):

@@ -160,19 +160,41 @@ class Suite:
         seed = self.seed * 100_000 + number
         room = self._room(draw, level)
         room |= NASTY.get(family, _static)(draw, self.people)
-        keys: Keys = {"seconds": self.seconds, "reply_seconds": REPLY_SECONDS, "room": room}
-        stage = Stage(self.people, self.throats, self.made, self.seconds, seed)
-        keys |= CONVERSATIONS.get(family, usual)(draw, stage)
-        keys["tags"] = {"family": family, "echo_db": level}
+        tags: Keys = {"family": family, "echo_db": level}
         if "network_ms" in room:
-            keys["tags"]["network_ms"] = room["network_ms"]
+            tags["network_ms"] = room["network_ms"]
+        conversation = CONVERSATIONS.get(family, usual)(draw, self._stage(seed))
         name = f"{number:05d}-{family}{level:+d}"
+        return Case(name, self._write(name, room, conversation, tags), seed, self.seconds)
+
+    def long_call(self, conversation: Callable[[random.Random, Stage], Keys], level: int = 0) -> Path:
+        """The script of one long call in a room that changes every few minutes."""
+        draw = random.Random(f"{self.seed} long")
+        room = self._room(draw, level)
+        minutes = range(2, int(self.seconds / 60))
+        room["delay_jumps"] = [[60.0 * m + 7, draw.choice([80, -60, 30, -50])] for m in minutes if m % 6 == 2]
+        room["volume_changes"] = [[60.0 * m + 13, draw.choice([-6, 0, 4])] for m in minutes if m % 6 == 4]
+        room["path_changes"] = [[60.0 * m + 29, round(draw.uniform(0.1, 0.6), 2)] for m in minutes if m % 6 == 0]
+        talk = conversation(draw, self._stage(self.seed))
+        return self._write("long", room, talk, {"family": "long", "echo_db": level})
+
+    def _stage(self, seed: int) -> Stage:
+        return Stage(self.people, self.throats, self.made, self.seconds, seed)
+
+    def _write(self, name: str, room: Keys, conversation: Keys, tags: Keys) -> Path:
+        keys: Keys = {
+            "seconds": self.seconds,
+            "reply_seconds": REPLY_SECONDS,
+            "room": room,
+            **conversation,
+            "tags": tags,
+        }
         path = self.folder / "scripts" / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(_relative(keys, path.parent), indent=1) + "\n"
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
-        return Case(name, path, seed, self.seconds)
+        return path
 
     def _room(self, draw: random.Random, level: int) -> Keys:
         return {

@@ -19,6 +19,8 @@ PAUSE = 0.25
 TURNS = (1.0, 17.5, 34.0)
 """Seconds at which questions are asked where asides come by the clock: held breath splits bursts, so that the number
 of a burst says little there."""
+EVERY = 25.0
+"""Seconds from question to question of an endless conversation."""
 ASIDES, EARLIEST, SPACING = 3, 8.5, 2.6
 """Asides to a question, seconds after it at which the first may come, and from one to the next."""
 
@@ -136,6 +138,27 @@ def quote(draw: random.Random, stage: Stage) -> Keys:
             cue = {"after": "agent.stopped", "nth": nth, "plus": round(draw.uniform(0.4, 1.5), 2)}
         talkers.append({**cue, **stage.throats.says(who, sentences[said]), "kind": "quote"})
     return {"talkers": talkers, "replies": replies}
+
+
+def endless(draw: random.Random, stage: Stage) -> Keys:
+    """A question every 25 s for as long as the call lasts, and something, or nothing, into each answer."""
+    talkers: list[Keys] = []
+    asked = draw.choice(stage.people.questions)
+    for turn in range(max(1, int(stage.seconds / EVERY))):
+        begin = EVERY * turn + 1.0
+        talkers.append({"at": round(begin, 2), **_says(asked), "kind": "turn"})
+        into = {"at": round(begin + EARLIEST + draw.uniform(-0.5, 2.0), 2)}
+        what = draw.choice(("phrase", "phrase", "aside", "aside", "nothing"))
+        if what == "phrase":
+            phrase = stage.people.same_person(asked, stage.people.phrases, draw)
+            talkers.append({**into, **_says(phrase), "kind": "interrupt"})
+        elif what == "aside":
+            talkers.append({**into, **_aside(draw, stage)})
+        if draw.random() < 0.2:
+            asked = draw.choice(stage.people.questions)  # somebody else
+        else:
+            asked = stage.people.same_person(asked, stage.people.questions, draw)
+    return {"talkers": talkers}
 
 
 CONVERSATIONS: dict[str, Callable[[random.Random, Stage], Keys]] = {

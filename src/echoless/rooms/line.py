@@ -29,7 +29,7 @@ class _Track:
     """16-bit samples of known length."""
 
     def __init__(self, length: int) -> None:
-        self.samples: NDArray[np.int16] = np.zeros(length, np.int16)
+        self.samples: NDArray[np.int16] = np.full(length, 0, np.int16)
 
     def put(self, at: int, block: Samples) -> Samples:
         """Store; what was stored is returned as the WAV will give it back."""
@@ -75,6 +75,8 @@ class RoomLine:
         self._user, self._speaker, self._mic, self._ears = (_Track(length) for _ in range(4))
         self._near = np.zeros(length + _TAIL, np.float32)
         self._people = np.zeros(length + _TAIL, np.float32)
+        for track in (self._near, self._people):
+            track.fill(0.0)  # all of it now, so that what a call takes later is its own
         self._begun: float | None = None
         self._open = False
         self._place_known()

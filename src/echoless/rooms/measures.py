@@ -54,6 +54,8 @@ def quantile(values: Sequence[float], q: float) -> tuple[float | None, float | N
     return float(np.quantile(x, q)), float(x[low]), float(x[high])
 
 
+SHORT_UP_TO = 5.0
+"""Echo in dB up to which short words are to be noticed; over it they are counted apart."""
 GOALS: dict[str, tuple[str, float]] = {
     "self_answers": ("<=", 0.0),
     "unprompted": ("<=", 0.0),
@@ -111,16 +113,30 @@ def pool(all_scores: Iterable[Scores]) -> dict[str, Measure]:
 
     cut_in = [t for t in talkers if "noticed" in t and t["who"] == "user"]
     part("noticed", [t for t in cut_in if t["kind"] == "interrupt"], "noticed")
-    part("noticed_short", [t for t in cut_in if t["kind"] == "short"], "noticed")
-    noticed = [t for t in cut_in if t["noticed"]]
+    short = [
+        (t, float(s.tags.get("echo_db", 0)) > SHORT_UP_TO)
+        for s in scores
+        for t in s.talkers
+        if t["kind"] == "short" and "noticed" in t
+    ]
+    part("noticed_short", [t for t, loud in short if not loud and _english(t)], "noticed")
+    part("noticed_short_loud", [t for t, loud in short if loud and _english(t)], "noticed")
+    part("noticed_short_zh", [t for t, loud in short if not loud and not _english(t)], "noticed")
+    here = [t for s in scores if "network_ms" not in s.tags for t in s.talkers]
+    noticed = [t for t in here if t.get("noticed") and t["who"] == "user"]
     for name in ("ducked", "stopped"):
         values = [float(t[name]) for t in noticed if t.get(name) is not None]  # type: ignore[arg-type]
         middle(f"{name}_p50", values, 0.5)
         middle(f"{name}_p95", values, 0.95)
-    part("backchannels_stop", [t for t in talkers if t["kind"] == "backchannel" and "stops_agent" in t], "stops_agent")
+    nods = [t for t in talkers if t["kind"] == "backchannel" and "stops_agent" in t]
+    part("backchannels_stop", [t for t in nods if _english(t)], "stops_agent")
+    part("backchannels_stop_zh", [t for t in nods if not _english(t)], "stops_agent")
     part("noises_stop", [t for t in talkers if t["kind"] == "noise" and "stops_agent" in t], "stops_agent")
     asked = [t for t in talkers if t.get("answered") is not None]
-    part("quotes_through", [t for t in asked if t["kind"] == "quote"], "answered")
+    quotes = [t for t in asked if t["kind"] == "quote"]
+    part("quotes_through", quotes, "answered")
+    part("quotes_over", [t for t in quotes if t["over_agent"]], "answered")
+    part("quotes_after", [t for t in quotes if not t["over_agent"]], "answered")
     part("answered", [t for t in asked if t["kind"] in ("turn", "interrupt")], "answered")
     replies = [b for b in bursts if b["kind"] == "reply"]
     part("over_user", replies, "over_user")
@@ -128,6 +144,11 @@ def pool(all_scores: Iterable[Scores]) -> dict[str, Measure]:
     middle("latency_p50", waits, 0.5)
     middle("latency_p95", waits, 0.95)
     return out
+
+
+def _english(talker: dict[str, Any]) -> bool:
+    """Whether words are English, or none: the default recogniser knows no other language."""
+    return talker.get("language", "en") == "en"
 
 
 def as_json(measures: dict[str, Measure]) -> dict[str, object]:

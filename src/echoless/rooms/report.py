@@ -13,7 +13,7 @@ from rapidfuzz.distance import Levenshtein
 
 from echoless.frames import RATE, Samples
 from echoless.rooms.collected import Call, badness, together
-from echoless.rooms.measures import Measure, failed, pool, rate
+from echoless.rooms.measures import SHORT_UP_TO, Measure, failed, pool, rate
 from echoless.rooms.script import Script
 
 NOTICED = {-10: 0.99, 0: 0.99, 5: 0.98, 10: 0.97, 15: 0.93}
@@ -155,6 +155,22 @@ def _by_family(calls: Sequence[Call]) -> str:
     return _table(["family", "self-answers", "self-interruptions", "false ducks", "noticed", "answered"], rows)
 
 
+def _by_word(calls: Sequence[Call]) -> str:
+    """What became of each short word and nod, up to +5 dB of echo and over it."""
+    found: dict[tuple[str, str], list[list[bool]]] = {}
+    for call in calls:
+        for t in call.scores.talkers:
+            key = {"short": "noticed", "backchannel": "stops_agent"}.get(str(t["kind"]))
+            if key is not None and key in t:
+                cells = found.setdefault((str(t["kind"]), str(t.get("text", "(a hum)"))), [[], []])
+                cells[call.level > SHORT_UP_TO].append(bool(t[key]))
+    rows = [
+        [word, "noticed" if kind == "short" else "stops it", *(f"{sum(c)} of {len(c)}" if c else "-" for c in cells)]
+        for (kind, word), cells in sorted(found.items())
+    ]
+    return _table(["word", "", "up to +5 dB", "over it"], rows)
+
+
 def _worst(calls: Sequence[Call]) -> tuple[str, list[Call]]:
     bad = sorted((c for c in calls if any(badness(c))), key=badness, reverse=True)
     rows = [[c.folder.name, *(str(n) for n in badness(c)), ", ".join(failed(pool([c.scores])))] for c in bad[:15]]
@@ -187,6 +203,8 @@ def write(sources: Mapping[str, Sequence[Path]], out: Path) -> str:
         "![noticed interruptions and self-answers against echo level](curves.png)\n",
         f"## By family: {main_name}\n",
         _by_family(main),
+        f"## Short words and nods, one by one: {main_name}\n",
+        _by_word(main),
         f"## The worst calls: {main_name}\n",
         worst if bad else "None missed anything.\n",
     ]

@@ -57,8 +57,8 @@ class Scores:
     bursts: list[dict[str, object]] = field(default_factory=list)
     """`begin`, `end`, `kind` (reply, self_answer, unprompted, to_backchannel, to_noise), `latency`, `over_user`."""
     talkers: list[dict[str, object]] = field(default_factory=list)
-    """`number`, `kind`, `begin`, `end`, `over_agent`, `who`, and where they apply `noticed`, `ducked`, `stopped`,
-    `stops_agent`, `answered`."""
+    """`number`, `kind`, `begin`, `end`, `over_agent`, `who`, and where they apply `text` with `language`, `noticed`,
+    `ducked`, `stopped`, `stops_agent`, `answered`."""
     self_interruptions: list[float] = field(default_factory=list)
     """When the agent fell silent in the middle of a reply though nobody spoke."""
     false_ducks: list[tuple[float, float]] = field(default_factory=list)
@@ -166,6 +166,8 @@ class _Judge:
             "over_agent": one.over_agent,
             "who": one.talker.who,
         }
+        if one.talker.text:
+            out |= {"text": one.talker.text, "language": one.talker.language or "en"}
         if one.over_agent:
             down = self._down(one.begin, DOWN_DB)
             if one.kind in ("backchannel", "noise"):
