@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from livekit import api
+from livekit import api  # type: ignore[attr-defined]  # of the extra
 
 AGENT_NAME = "echoless"
 """The name under which a worker of ours is asked for."""

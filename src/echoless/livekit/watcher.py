@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from livekit import api, rtc
+from livekit import api, rtc  # type: ignore[attr-defined]  # of the extra
 
 from echoless.livekit import wire
 from echoless.livekit.access import Access

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -156,7 +157,7 @@ class Worker:
         try:
             os.environ["ECHOLESS_LLM_KEY"] = server.endpoint.key
             advised = sampling_for(self.settings, path)  # each conversation sees a server, not the model's own advice
-            known = {name: advised[name] for name in ("temperature", "top_p") if name in advised}
+            known: dict[str, Any] = {name: advised[name] for name in ("temperature", "top_p") if name in advised}
             yield self.settings.model_copy(update={"llm_url": server.endpoint.url, **known})
         finally:
             supervising.cancel()

@@ -77,7 +77,7 @@ def concealed(x: Samples, rng: np.random.Generator) -> Samples:
     for at in np.flatnonzero(lost) * PACKET:
         if at < 2 * _LONGEST + PACKET:
             continue
-        period = _period(out, at)
+        period = _period(out, int(at))
         out[at : at + PACKET] = np.resize(out[at - period : at], PACKET) * np.linspace(0.9, 0.5, PACKET)
     return out
 

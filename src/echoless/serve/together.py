@@ -16,12 +16,13 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from echoless.livekit.access import Access, LiveKitError
 from echoless.livekit.server import HERE, LocalServer
 from echoless.serve.command import Place, ServeError, Serving, serve
 from echoless.serve.rooms import Rooms
-from echoless.settings import Settings
+from echoless.settings import load
 
 READY_WITHIN = 120.0
 """Seconds that the worker has to stand ready: the first time models are loaded from a cold disk."""
@@ -38,7 +39,7 @@ async def together(port: int | None, opens: bool, worker: Sequence[str], say: Sa
     with LocalServer(HERE) as server:
         say(f"LiveKit at {server.access.url}; its keys are in {HERE / 'env'} while it runs.")
         async with working(server.access, worker, say) as process:
-            serving = Serving(Settings(), Place(port=port), rooms=Rooms(server.access))
+            serving = Serving(load().settings, Place(port=port), rooms=Rooms(server.access))
             page = asyncio.ensure_future(serve(serving, opens))
             gone = asyncio.ensure_future(process.wait())
             try:
@@ -99,7 +100,7 @@ async def _until_ready(
     process: asyncio.subprocess.Process, ready: asyncio.Event, relaying: asyncio.Future[None]
 ) -> None:
     """Raises LiveKitError."""
-    waiting = asyncio.ensure_future(ready.wait())
+    waiting: asyncio.Future[Any] = asyncio.ensure_future(ready.wait())
     try:
         await asyncio.wait([waiting, relaying], timeout=READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -16,7 +16,8 @@ from echoless.workshop.mind.pocket.talks import OwnTalks
 
 def write(goal: Path, count: int, language: str = "en", seed: int = 1, turns: int = 4) -> Path:
     """Write GOAL/dialogues.jsonl: `count` dialogues of at most about `turns` turns, no two alike."""
-    rng, lines, seen = random.Random(seed), OwnTalks(HERE / "lines" / language), set()
+    rng, lines = random.Random(seed), OwnTalks(HERE / "lines" / language)
+    seen: set[tuple[tuple[str, str], ...]] = set()
     goal.mkdir(parents=True, exist_ok=True)
     with (goal / DIALOGUES).open("w", encoding="utf-8") as file:
         for _ in range(20 * count):

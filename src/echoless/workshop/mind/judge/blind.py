@@ -27,7 +27,8 @@ def write_sheet(sheet: Path, left: Judged, right: Judged, seed: int) -> Path:
     rng = random.Random(seed)
     pairs = list(zip(left.replies, right.replies, strict=True))
     rng.shuffle(pairs)
-    parts, key = [], []
+    parts: list[str] = []
+    key: list[list[str]] = []
     key_path = sheet.with_name(sheet.name + ".key.json")
     for one, other in pairs:
         if one.text == other.text:

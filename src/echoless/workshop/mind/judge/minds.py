@@ -47,7 +47,7 @@ def prompts_of(path: Path, count: int) -> list[Turns]:
     """What is to be answered: held-out dialogues up to their last turn of the user, or a text file, a prompt a line."""
     if path.is_file() and path.suffix != ".jsonl":
         lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
-        found = [(("user", line),) for line in lines if line and not line.startswith("#")]
+        found: list[Turns] = [(("user", line),) for line in lines if line and not line.startswith("#")]
     else:
         found = [turns for talk in read_talks(path, HELD_OUT) if (turns := _asked(talk))]
     if not found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from echoless.workshop.mind.pocket.nearness import SHORT
@@ -68,14 +68,19 @@ class English:
     """See tongue.Tongue."""
 
     space = " "
-    prefaces = (
+    prefaces: Sequence[str] = (
         *("Hello.", "Hi.", "Hey there.", "Thanks.", "Okay.", "I see.", "Nice.", "Good."),
         *("All right.", "Sorry.", "Yes.", "No.", "Wow.", "Really?", "Well."),
     )
-    greetings = ("Hello! ?talk", "Hi! I'm listening. ?day", "Hello!")
+    greetings: Sequence[str] = ("Hello! ?talk", "Hi! I'm listening. ?day", "Hello!")
     named = re.compile(r"\b(I'm|My name is|You can call me) Echoless\b")
-    jumble = ("thing", "animal", "food", "place", "item", "topic", "hobby", "color")
-    words: ClassVar = {"plus": ("plus", "and"), "minus": ("minus",), "times": ("times",), "through": ("divided by",)}
+    jumble: Sequence[str] = ("thing", "animal", "food", "place", "item", "topic", "hobby", "color")
+    words: ClassVar[dict[str, tuple[str, ...]]] = {
+        "plus": ("plus", "and"),
+        "minus": ("minus",),
+        "times": ("times",),
+        "through": ("divided by",),
+    }
 
     plural = staticmethod(plural)
     spoken = staticmethod(spoken)

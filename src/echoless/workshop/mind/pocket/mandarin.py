@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 FILLERS = (
@@ -53,14 +53,19 @@ class Mandarin:
     """See tongue.Tongue."""
 
     space = ""
-    prefaces = (
+    prefaces: Sequence[str] = (
         *("你好。", "嗨。", "谢谢。", "好的。", "嗯。", "哦。", "不错。", "好。"),
         *("行。", "不好意思。", "对。", "不是。", "哇。", "真的吗？", "哈哈。", "是吗？"),
     )
-    greetings = ("你好！?talk", "你好，我在听。?day", "你好！")
+    greetings: Sequence[str] = ("你好！?talk", "你好，我在听。?day", "你好！")
     named = re.compile(r"(我是|我叫|叫我) ?Echoless")
-    jumble = ("thing", "animal", "food", "place", "item", "topic", "hobby", "color")
-    words: ClassVar = {"plus": ("加", "加上"), "minus": ("减", "减去"), "times": ("乘", "乘以"), "through": ("除以",)}
+    jumble: Sequence[str] = ("thing", "animal", "food", "place", "item", "topic", "hobby", "color")
+    words: ClassVar[dict[str, tuple[str, ...]]] = {
+        "plus": ("加", "加上"),
+        "minus": ("减", "减去"),
+        "times": ("乘", "乘以"),
+        "through": ("除以",),
+    }
 
     spoken = staticmethod(spoken)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from echoless.workshop.mind.pocket.english import English
 from echoless.workshop.mind.pocket.mandarin import Mandarin
@@ -19,7 +19,7 @@ class Tongue(Protocol):
     greetings: Sequence[str]
     named: re.Pattern[str]
     jumble: Sequence[str]
-    words: dict[str, tuple[str, ...]]
+    words: ClassVar[dict[str, tuple[str, ...]]]
 
     def plural(self, word: str) -> str: ...
     def spoken(self, number: int) -> str: ...

@@ -101,7 +101,7 @@ def prepare_vocab(recipe: Recipe, found: dict[str, Any], out: Path) -> Tokenizer
         for language in recipe.languages:
             corpora = [found[name] for name in found if not is_own(name) and found[name].language == language]
             rng, own = random.Random(recipe.seed), found.get(f"own-{language}")
-            lines = (own.sample(rng, 4).turns for _ in range(SAMPLED if own else 0))
+            lines = (own.sample(rng, 4).turns for _ in range(SAMPLED)) if own else ()
             texts = chain(
                 (text for corpus in corpora for turns in corpus.dialogues for text in turns),
                 (text for turns in lines for _, text in turns),
