@@ -32,6 +32,17 @@ from echoless.workshop.mind.tune.watch import WHOLE, Clock, Watch, draw, whole_c
 Tell = Callable[[str], None]
 
 
+FULL = (
+    "No space left",
+    "os error 28",
+    "iostream error",
+    "unexpected pos",
+    "PytorchStreamWriter failed",
+    "write failed",
+)
+"""What torch and safetensors say of a full disk, each in words of its own."""
+
+
 @contextmanager
 def plain_troubles(run: Path, plan: Plan) -> Iterator[None]:
     """Turn a full disk and a full memory into one line each. What the last whole checkpoint holds is safe."""
@@ -40,17 +51,12 @@ def plain_troubles(run: Path, plan: Plan) -> Iterator[None]:
         yield
     except (MemoryError, torch.OutOfMemoryError) as why:
         raise MindError(_too_large(plan, again)) from why
-    except (OSError, RuntimeError) as why:
+    except Exception as why:
         said = str(why)
-        full = isinstance(why, OSError) and why.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or "No space left" in said or "PytorchStreamWriter failed" in said or "file write failed" in said:
-            raise MindError(f"the disk is full. The last whole checkpoint is kept; make room, then {again}") from why
-        if "alloc" in said or "out of memory" in said.lower():
+        if (isinstance(why, OSError) and why.errno in (errno.ENOSPC, errno.EDQUOT)) or any(of in said for of in FULL):
+            raise MindError(f"the disk is full. The last whole checkpoint is kept; make room, then {again}") from None
+        if isinstance(why, RuntimeError) and ("alloc" in said or "out of memory" in said.lower()):
             raise MindError(_too_large(plan, again)) from why
-        raise
-    except Exception as why:  # safetensors raises a kind of its own
-        if "No space left" in str(why) or "os error 28" in str(why):
-            raise MindError(f"the disk is full. The last whole checkpoint is kept; make room, then {again}") from why
         raise
 
 
