@@ -3,6 +3,7 @@ without (`make test-mind`)."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -17,10 +18,12 @@ for needed in ("torch", "transformers", "peft", "trl", "gguf"):
 
 import torch  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
-from tests.workshop.tiny_models import make  # noqa: E402
+from tests.workshop.tiny_models import FAMILIES, make  # noqa: E402
 
 from echoless.cli import main  # noqa: E402
 from echoless.workshop.mind.errors import MindError  # noqa: E402
+from echoless.workshop.mind.export.verify import verify  # noqa: E402
+from echoless.workshop.mind.export.write import Job, mended, run_converter  # noqa: E402
 from echoless.workshop.mind.tune import models, rows, run, watch  # noqa: E402
 from echoless.workshop.mind.tune.learn import distilled  # noqa: E402
 from echoless.workshop.mind.tune.plan import Plan, load_plan  # noqa: E402
@@ -295,3 +298,20 @@ def test_from_dialogues_to_a_file_that_llama_cpp_runs(base: Path, data: Path, tm
     assert done.returncode == 0, done.stderr
     told = json.loads((out / "mine-f32.gguf.verify.json").read_text("utf-8"))
     assert told["good"] and told["identical"] == told["texts"] and not told["odd"]
+
+
+@pytest.mark.slow
+def test_each_family_says_in_llama_cpp_what_it_says_in_transformers(tmp_path: Path) -> None:
+    """Random weights, f32: the same tokens to the last one."""
+    folders = {family: make(family, tmp_path / family) for family in FAMILIES}
+    run_converter(
+        [
+            Job(mended(folder, tmp_path / "mended"), tmp_path / f"{family}.gguf", "f32", family)
+            for family, folder in folders.items()
+        ]
+    )
+    for family, folder in folders.items():
+        model, tokenizer = models.load_model(str(folder)), models.load_tokenizer(str(folder))
+        report = asyncio.run(verify(tmp_path / f"{family}.gguf", "f32", model, tokenizer, random_strings=60))
+        assert report.faults() == [] and report.same == len(report.texts) == 6, f"{family}: {report.lines()}"
+        assert report.divergence < 1e-5
