@@ -40,6 +40,12 @@ async def test_llama_cpp_reads_and_writes_what_transformers_does(family: str, tm
             assert len(answer["tokens"]) == len(tokens) or answer["stop_type"] == "eos"
 
 
+def test_there_is_an_export_of_each_family() -> None:
+    assert {path.name.partition(".")[0] for path in FAMILIES.glob("*.xz")} == {
+        "llama", "qwen2", "qwen3", "gemma3", "lfm2",
+    }  # fmt: skip
+
+
 # --- quantising ---
 
 
