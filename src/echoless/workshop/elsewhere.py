@@ -69,6 +69,8 @@ class Environment:
                 "the system ended it, as a rule because memory ran out. What the last checkpoint holds is safe: "
                 "the same command again goes on from there; with smaller rows or a smaller model it fits"
             )
+        if code < 0 and code != -signal.SIGINT:
+            raise ElsewhereError(f"{self.folder}'s Python was ended by {signal.Signals(-code).name}: run it again")
         return code
 
 
