@@ -41,7 +41,7 @@ class Limits:
     longest: int
     lexicon: Lexicon
     mild: int = 3
-    unfit: float = 0.7
+    unfit: float = 0.5
 
 
 def check(message: Message, limits: Limits, wanted: Callable[[str], bool]) -> str:

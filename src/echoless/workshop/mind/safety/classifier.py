@@ -84,22 +84,26 @@ def ordinary(most: int) -> tuple[list[tuple[str, str, int]], list[tuple[str, str
         except CorpusError:
             continue
         for corpus, rows in ((kept, learn), (held, judge)):
-            turns = [turn for turns in corpus.dialogues for turn in turns if 4 < len(turn) < 200]
+            turns = [turn for turns in corpus.dialogues for turn in turns if 1 < len(turn) < 200]
             rows += [(language, turn, 0) for turn in random.Random(20).sample(turns, min(most, len(turns)))]
     return learn, judge
 
 
-def fit(rows: list[tuple[str, str, int]], decay: float = 3e-3, steps: int = 300) -> Classifier:
-    """Logistic regression with as much weight on either class, by L-BFGS."""
+def fit(rows: list[tuple[str, str, int]], more: list[tuple[str, str, int]], decay: float = 3e-3) -> Classifier:
+    """Logistic regression by L-BFGS, either class weighing the same. `more` are ordinary turns: they share half the weight of
+    what is fit, so that the own lines that only look unfit are not lost among them."""
     from scipy.optimize import minimize
     from scipy.sparse import csr_matrix
 
+    own, rows = len(rows), rows + more
     found = [features(text) for _, text, _ in rows]
     ends = np.cumsum([0, *map(len, found)])
     scale = np.concatenate([np.full(len(f), 1 / np.sqrt(max(1, len(f)))) for f in found])
     matrix = csr_matrix((scale, np.concatenate(found), ends), shape=(len(rows), PLACES))
     unfit = np.array([label for _, _, label in rows], float)
-    weight = np.where(unfit == 1, 0.5 / unfit.sum(), 0.5 / (1 - unfit).sum())
+    group = np.where(unfit == 1, 0, np.where(np.arange(len(rows)) < own, 1, 2))
+    share = (0.5, 0.25, 0.25) if more else (0.5, 0.5, 0.0)
+    weight = np.array([share[g] / max(1, (group == g).sum()) for g in range(3)])[group]
 
     def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
         logits = matrix @ w[:-1] + w[-1]
@@ -107,7 +111,7 @@ def fit(rows: list[tuple[str, str, int]], decay: float = 3e-3, steps: int = 300)
         value = weight @ (np.logaddexp(0, logits) - unfit * logits) + decay / 2 * (w[:-1] @ w[:-1]) / 100
         return value, np.append(matrix.T @ error + decay / 100 * w[:-1], error.sum())
 
-    best = minimize(loss, np.zeros(PLACES + 1), jac=True, method="L-BFGS-B", options={"maxiter": steps}).x
+    best = minimize(loss, np.zeros(PLACES + 1), jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
     return Classifier(best[:-1].astype(np.float32), float(best[-1]))
 
 
@@ -128,7 +132,7 @@ def cross_validate(
     scores = [0.0] * len(rows)
     for fold in range(folds):
         held = set(order[fold::folds])
-        trained = fit([row for n, row in enumerate(rows) if n not in held] + more)
+        trained = fit([row for n, row in enumerate(rows) if n not in held], more)
         for n in held:
             scores[n] = trained(rows[n][1])
     return scores
@@ -147,7 +151,7 @@ def main() -> None:
         f"{len(rows)} own lines, {given.folds}-fold; {len(more)} ordinary turns learnt from, {len(judge)} judged on\n"
     )
     scores = cross_validate(rows, more, given.folds, given.seed)
-    trained = fit(rows + more)
+    trained = fit(rows, more)
     plain = [(language, trained(text)) for language, text, _ in judge]
     print("| language | threshold | unfit found | lines that look like it | ordinary turns | area under the curve |")
     print("|---|---|---|---|---|---|")
