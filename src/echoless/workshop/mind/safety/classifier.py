@@ -90,8 +90,8 @@ def ordinary(most: int) -> tuple[list[tuple[str, str, int]], list[tuple[str, str
 
 
 def fit(rows: list[tuple[str, str, int]], more: list[tuple[str, str, int]], decay: float = 3e-3) -> Classifier:
-    """Logistic regression by L-BFGS, either class weighing the same. `more` are ordinary turns: they share half the weight of
-    what is fit, so that the own lines that only look unfit are not lost among them."""
+    """Logistic regression by L-BFGS, either class weighing the same. `more` are ordinary turns: they share half the
+    weight of what is fit, so that the own lines that only look unfit are not lost among them."""
     from scipy.optimize import minimize
     from scipy.sparse import csr_matrix
 
