@@ -13,8 +13,7 @@ import pytest
 import soundfile
 
 from echoless.frames import BLOCK, RATE, Block
-from echoless.rooms import cast, collected, hour, report, throats
-from echoless.rooms import suite as suite_module
+from echoless.rooms import cast, collected, hour, many, report, throats
 from echoless.rooms.acoustics import EchoPath
 from echoless.rooms.cases import FAMILIES, LEVELS, Suite
 from echoless.rooms.conversations import endless
@@ -270,13 +269,13 @@ def test_a_run_ends_in_its_budget_and_keeps_what_it_began(monkeypatch):
             begun.append(job)
             clock[0] += 10.0
             future = Future()
-            future.set_result((job, []))
+            future.set_result([])
             return future
 
     clock = [0.0]
-    monkeypatch.setattr(suite_module, "ProcessPoolExecutor", Now)
-    monkeypatch.setattr(suite_module.time, "monotonic", lambda: clock[0])
-    ended = list(suite_module.run(range(100), 1, budget=100.0))
+    monkeypatch.setattr(many, "ProcessPoolExecutor", Now)
+    monkeypatch.setattr(many.time, "monotonic", lambda: clock[0])
+    ended = list(many.run_all(lambda job: [], range(100), 1, budget=100.0))
     assert sorted(job for job, _ in ended) == begun
     assert 4 <= len(begun) <= 10
     assert clock[0] <= 100.0

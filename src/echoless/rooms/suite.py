@@ -9,12 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from math import inf
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +19,7 @@ import typer
 
 from echoless.rooms import collected, report
 from echoless.rooms.cases import SECONDS, Case, Suite
+from echoless.rooms.many import run_all
 from echoless.rooms.measures import failed, pool
 from echoless.rooms.people import People
 from echoless.rooms.rehearse import Cost, Pace, Plan, rehearse
@@ -49,8 +47,8 @@ def done(folder: Path) -> bool:
     return (folder / "scores.json").is_file() and (folder / "run.json").is_file()
 
 
-def work(job: Job) -> tuple[str, list[str]]:
-    """Rehearse one case in this process: its name and the measures that it missed."""
+def work(job: Job) -> list[str]:
+    """Rehearse one case in this process: the measures that it missed."""
     part = job.folder.with_name(job.folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     script = load(job.case.path)
@@ -62,42 +60,7 @@ def work(job: Job) -> tuple[str, list[str]]:
             (part / name).unlink(missing_ok=True)
     shutil.rmtree(job.folder, ignore_errors=True)
     part.rename(job.folder)
-    return job.case.name, missed
-
-
-def _quiet() -> None:
-    """One thread a worker: the cores are shared by calls, not within one."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-
-
-def run(jobs: Iterable[Job], workers: int, budget: float = inf) -> Iterator[tuple[Job, list[str] | BaseException]]:
-    """Rehearse what is not done yet; each job as it ends, with what it missed or why it failed.
-
-    After `budget` seconds, less what the longest call so far took, no other begins, so that all that began can end.
-    Workers are new processes now and then, so that nothing that a native library leaks can grow for hours.
-    """
-    _quiet()  # before the workers start: libraries read it when they are loaded
-    begun, longest, waiting = time.monotonic(), 0.0, iter(jobs)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=40) as pool_:
-        running: dict[Future[tuple[str, list[str]]], tuple[Job, float]] = {}
-        try:
-            while True:
-                while len(running) < workers + 2 and time.monotonic() - begun < budget - 1.2 * longest:
-                    if (job := next(waiting, None)) is None:
-                        break
-                    running[pool_.submit(work, job)] = job, time.monotonic()
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    job, since = running.pop(future)
-                    longest = max(longest, time.monotonic() - since)
-                    problem = future.exception()
-                    yield job, problem if problem is not None else future.result()[1]
-        except BaseException:
-            pool_.shutdown(wait=False, cancel_futures=True)
-            raise
+    return missed
 
 
 app = typer.Typer(add_completion=False, help="Rehearse the published suite and report on it.", no_args_is_help=True)
@@ -207,7 +170,7 @@ def _rehearse(
                 else:
                     yield Job(case, out / "calls" / case.name, plan, keep)
 
-        for job, result in run(todo(), workers, budget):
+        for job, result in run_all(work, todo(), workers, budget):
             if isinstance(result, BaseException):
                 problems.append(f"{job.case.name}: {type(result).__name__}: {result}")
             step(job, result)

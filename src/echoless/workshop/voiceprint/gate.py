@@ -1,198 +1,62 @@
 """`--only-enrolled` tried in simulated rooms: people who enrolled and strangers talk over the agent, one a call.
 
     python -m echoless.workshop.voiceprint.gate --calls 100 --out out/gate
+    python -m echoless.workshop.voiceprint.gate --own-voice --calls 20 --out out/own-voice
 
-Real are the people (recordings), the room, the echo guard, the listener, the voiceprints and the call; the agent has
-a voice of espeak's or flite's, and enrols it as its own. The recogniser is scripted: it always hears a sentence, so
-that nothing but the voice decides. A call without any talker shows what the agent's own echo does. The thresholds of
-each call come from `calibrate` without the two people in it: nobody is judged by what was fitted to them. A call ends
-when somebody got the floor, or has finished and the agent has gone on.
+`gate_calls` says what such a call is. `--own-voice` asks instead whether the agent's own voice is worth a layer of the
+echo guard: somebody whose voice is as near to the agent's as the data offers talks over it, or nobody does, once with
+nobody at the door (`open`) and once with whoever sounds like the agent turned away (`own-voice`).
 """
 
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Iterator
+from dataclasses import asdict
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from echoless.ears.ears import Ears
-from echoless.ears.guard import EchoGuard
-from echoless.ears.recognisers.fake import FakeRecogniser
-from echoless.ears.turn_end import FakeTurnEnd
-from echoless.ears.voiceprint import Embedding, Encoder, Limits, WhoSpeaks
-from echoless.frames import RATE, Event
-from echoless.house import own_voice
-from echoless.mind.scripted import FunctionMind
-from echoless.rooms.cast import draw_voice
-from echoless.rooms.line import RoomLine
-from echoless.rooms.people import People, Recording
-from echoless.rooms.script import Script, parse
-from echoless.rooms.virtual import VirtualMeter, run_virtual
-from echoless.talk import Call, Manners
-from echoless.voice.playback import Playback
-from echoless.voice.speaking import Speaker
-from echoless.workshop.voiceprint.across import across
-from echoless.workshop.voiceprint.calibrate import KNOWN, STRANGERS, limits, room_trials, who_is_who
+from echoless.rooms.many import run_all
+from echoless.rooms.people import People
+from echoless.rooms.script import ScriptError
+from echoless.workshop.voiceprint.gate_calls import Gate, Outcome, Task
 
-SECONDS = 16.0
-SAYS = (
-    "Let me tell you about the harbour. It was built before the railway came, and for a long time everything that the "
-    "town ate, burnt and wore was carried over its two stone quays. Today there are a few fishing boats left."
-)
-LEVELS = (-10, 0, 10)
-KINDS = ("enrolled", "stranger", "nobody")
-AFTER = 2.5
-"""Seconds of silence after which a call is over."""
+KINDS = ("enrolled", "stranger", "near", "nobody")
+DOORS = ("enrolled", "open", "own-voice")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One call. `stopped`: somebody got the floor; `reasons`: of those who did not; `cost`: share of a core."""
-
-    kind: str
-    number: int
-    speaker: str
-    stopped: bool
-    ducks: int
-    reasons: tuple[str, ...]
-    nearest: str
-    similarity: float
-    seconds: float
-    cost: float
-
-
-class Gate:
-    """The people, and the calls that are held with them. Raises ScriptError where there are no recordings."""
-
-    def __init__(self, people: People, tell: Callable[[str], None] = lambda what: None) -> None:
-        encoder = Encoder()
-        self.trials = room_trials(people, tell)
-        speech, heard = who_is_who(people)
-        self.everybody = list(heard)
-        self.known = {name: across(each, encoder.embed) for name, each in speech.items()}
-        used: set[Path] = set()
-        for name in self.known:
-            mine = [r for r in people.recordings if r.speaker == name]
-            used |= {r.path for r in mine[: len(mine) - len(heard[name])]}
-        fit = [r for r in people.recordings if r.seconds >= 1.5 and r.path not in used and "+" not in r.speaker]
-        self.mine = [r for r in fit if r.speaker in self.known]
-        self.others = [r for r in fit if r.folder in (*KNOWN, *STRANGERS) and r.speaker]
-
-    def hold(self, kind: str, number: int) -> Outcome:
-        """Call `number` of a kind: `enrolled`, `stranger` or `nobody`."""
-        draw = random.Random(f"gate {kind} {number}")
-        talker = draw.choice(self.mine if kind == "enrolled" else self.others)
-        known = dict(self.known)
-        if kind == "stranger":
-            known.pop(talker.speaker, None)
-            host = draw.choice(sorted(known))
-        else:
-            host = talker.speaker if kind == "enrolled" else draw.choice(sorted(known))
-        script = self._script(draw, None if kind == "nobody" else talker)
-        needed = limits(self.trials, host, talker.speaker, names=self.everybody)
-        events, cost = run_virtual(_call(script, number, {host: known[host]}, needed))
-        return _outcome(kind, number, talker.speaker if kind != "nobody" else "", events, cost)
-
-    def _script(self, draw: random.Random, talker: Recording | None) -> Script:
-        room = {
-            "echo_db": draw.choice(LEVELS),
-            "rt60": round(draw.uniform(0.2, 0.55), 2),
-            "delay_ms": draw.randint(20, 200),
-            "user_distance": round(draw.uniform(0.4, 1.2), 2),
-            "noise_db": draw.randint(-66, -56),
-        }
-        keys: dict[str, Any] = {"seconds": SECONDS, "room": room}
-        if talker:
-            cue = {"after": "agent.started", "plus": round(draw.uniform(0.8, 4), 2)}
-            keys["talkers"] = [{**cue, "wav": str(talker.path), "end": min(talker.seconds, 6.0), "kind": "interrupt"}]
-        return parse(json.dumps(keys), Path())
-
-
-async def _call(script: Script, seed: int, known: dict[str, Embedding], needed: Limits) -> tuple[list[Event], float]:
-    line, meter = RoomLine(script, seed), VirtualMeter("measured")
-    voice = draw_voice(script, seed)
-    who = WhoSpeaks(known, own_voice(voice), only_enrolled=True, limits=needed)
-    ears = Ears(
-        EchoGuard(), FakeRecogniser(("no wait a moment please",)), FakeTurnEnd(0.9), meter, language="en", who=who
-    )
-    playback = Playback(line.traits.rate, line.traits.block)
-    mind = FunctionMind(lambda text: "Yes?")
-    call = Call(line, ears, mind, Speaker(voice, playback, meter), playback, meter, manners=Manners(greeting=SAYS))
-    events: list[Event] = []
-    call.subscribe(events.append)
-
-    def look(seconds: float) -> None:
-        if _won(events) or (line.voices and _finished(line, seconds) and not call.playback.ducked):
-            call.close()
-
-    line.on_second = look
-    await line.open()
-    await call.run()
-    return events, sum(meter.spent["voiceprint"]) / line.seconds
-
-
-def _finished(line: RoomLine, seconds: float) -> bool:
-    """Whether the talker has been silent for so long that everything is decided."""
-    began = line.fired[0]
-    return began is not None and seconds > (began + len(line.voices[0].dry)) / RATE + AFTER
-
-
-def _won(events: list[Event]) -> bool:
-    """Whether somebody got the floor."""
-    return any(e.event == "agent.stopped" and e.data["reason"] == "interrupted" for e in events) or any(
-        e.event == "user.said" for e in events
-    )
-
-
-def _outcome(kind: str, number: int, speaker: str, events: list[Event], cost: float) -> Outcome:
-    rejected = [event for event in events if event.event == "user.rejected"]
-    looked = [e.data["evidence"] for e in events if "similarity" in e.data.get("evidence", {})]
-    last = looked[-1] if looked else {}
-    return Outcome(
-        kind,
-        number,
-        speaker,
-        _won(events),
-        sum(e.event == "agent.ducked" for e in events),
-        tuple(event.data["reason"] for event in rejected),
-        str(last.get("nearest", "")),
-        float(last.get("similarity", 0.0)),
-        float(last.get("speech_seconds", 0.0)),
-        cost,
-    )
+def tasks(calls: int, seed: int, own_voice: bool) -> Iterator[Task]:
+    """Those who talk first, in turns: what matters most is known soonest."""
+    if own_voice:
+        for number in range(calls):
+            yield from (Task(seed, kind, number, door) for kind in ("near", "nobody") for door in DOORS[1:])
+        return
+    yield from (Task(seed, kind, number, "enrolled") for number in range(calls) for kind in KINDS[:2])
+    yield from (Task(seed, "nobody", number, "enrolled") for number in range(calls))
 
 
 def table(outcomes: list[Outcome]) -> str:
-    """Counts, a row a kind."""
-    head = (
-        "who talks over the agent",
-        "calls",
-        "got the floor",
-        "turned away as",
-        "ducks a call",
-        "nearest: me",
-        "% of a core",
-    )
-    rows = [f"| {' | '.join(head)} |", "|---|---|---|---|---|---|---|"]
+    """Counts, a row a kind and a door."""
+    head = ("who talks over the agent", "let in", "calls", "got the floor", "turned away as", "ducks a call")
+    rows = [f"| {' | '.join((*head, 'nearest: me', '% of a core'))} |", "|---" * 8 + "|"]
     for kind in KINDS:
-        mine = [each for each in outcomes if each.kind == kind]
-        if not mine:
-            continue
-        reasons = Counter(reason for each in mine for reason in each.reasons)
-        told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()) or "-"
-        ducks = sum(each.ducks for each in mine) / len(mine)
-        echo = sum(each.nearest == "me" for each in mine)
-        cost = 100 * sum(each.cost for each in mine) / len(mine)
-        rows.append(
-            f"| {kind} | {len(mine)} | {sum(e.stopped for e in mine)} | {told} | {ducks:.2f} | {echo} | {cost:.1f} |"
-        )
+        for door in DOORS:
+            mine = [each for each in outcomes if (each.kind, each.door) == (kind, door)]
+            if not mine:
+                continue
+            reasons = Counter(reason for each in mine for reason in each.reasons)
+            told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()) or "-"
+            ducks = sum(each.ducks for each in mine) / len(mine)
+            echo = sum(each.nearest == "me" for each in mine)
+            cost = 100 * sum(each.cost for each in mine) / len(mine)
+            rows.append(
+                f"| {kind} | {door} | {len(mine)} | {sum(e.stopped for e in mine)} | {told} | {ducks:.2f} | {echo} | "
+                f"{cost:.1f} |"
+            )
     return "\n".join(rows)
 
 
@@ -200,59 +64,56 @@ def main(
     calls: Annotated[int, typer.Option(min=1, help="Of each kind.")] = 100,
     out: Annotated[Path, typer.Option(help="Where the table and each call's outcome go.")] = Path("out/gate"),
     jobs: Annotated[int, typer.Option(min=1, help="Calls at a time.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other calls.")] = 0,
+    budget: Annotated[float, typer.Option(help="Seconds after which no other call begins.")] = inf,
+    own_voice: Annotated[bool, typer.Option("--own-voice", help="Whether the agent's voice is worth a layer.")] = False,
 ) -> None:
     """Count both errors of the gate. The same command goes on where it was stopped."""
+    try:
+        people = People()
+    except ScriptError as missing:
+        typer.echo(f"gate: {missing}", err=True)
+        raise typer.Exit(1) from None
     out.mkdir(parents=True, exist_ok=True)
     log = out / "calls.jsonl"
-    outcomes = _held(log)
-    gate = Gate(People(), lambda what: typer.echo(what, err=True))
-    held = {(each.kind, each.number) for each in outcomes}
-    left = [each for each in _order(calls) if each not in held]
+    outcomes = held(log)
+    there = {(each.seed, each.kind, each.number, each.door) for each in outcomes}
+    wanted = list(tasks(calls, seed, own_voice))
+    left = [task for task in wanted if (task.seed, task.kind, task.number, task.door) not in there]
     with log.open("a", encoding="utf-8") as file:
-        for outcome in _hold(gate, left, jobs):
-            outcomes.append(outcome)
-            file.write(json.dumps({name: getattr(outcome, name) for name in Outcome.__slots__}) + "\n")
+        for task, result in run_all(_hold, left, jobs, budget, prepare=_prepare, given=(people, own_voice)):
+            if isinstance(result, BaseException):
+                raise result
+            outcomes.append(result)
+            file.write(json.dumps(asdict(result)) + "\n")
             file.flush()
-            typer.echo(f"\r{len(outcomes)} of {calls * len(KINDS)}", nl=False, err=True)
+            typer.echo(f"\r{len(outcomes)} calls, the last: {task.kind} {task.number}  ", nl=False, err=True)
     typer.echo("", err=True)
     text = table(outcomes)
     (out / "table.md").write_text(text + "\n", encoding="utf-8")
     typer.echo(text)
 
 
-def _hold(gate: Gate, left: list[tuple[str, int]], jobs: int) -> Iterator[Outcome]:
-    """The outcomes of these calls as they come, some at a time in processes of their own."""
-    if jobs == 1:
-        yield from (gate.hold(*each) for each in left)
-        return
-    with get_context("spawn").Pool(jobs, _receive, (gate,)) as pool:
-        yield from pool.imap_unordered(_hold_one, left)
-
-
 _gate: Gate
 
 
-def _receive(gate: Gate) -> None:
+def _prepare(people: People, near: bool) -> None:
     global _gate
-    _gate = gate
+    _gate = Gate(people, near=near)
 
 
-def _hold_one(each: tuple[str, int]) -> Outcome:
-    return _gate.hold(*each)
+def _hold(task: Task) -> Outcome:
+    return _gate.hold(task)
 
 
-def _order(calls: int) -> list[tuple[str, int]]:
-    """Those who talk first, in turns: what matters most is known soonest."""
-    talking = [(kind, number) for number in range(calls) for kind in KINDS[:2]]
-    return talking + [(KINDS[2], number) for number in range(calls)]
-
-
-def _held(log: Path) -> list[Outcome]:
-    """The outcomes of the calls that an earlier run has held already."""
-    if not log.exists():
-        return []
-    rows = [json.loads(row) for row in log.read_text(encoding="utf-8").splitlines() if row.endswith("}")]
-    return [Outcome(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
+def held(log: Path) -> list[Outcome]:
+    """The outcomes of the calls that an earlier run has held already; a row that was cut off is held again."""
+    text = log.read_text(encoding="utf-8") if log.exists() else ""
+    if text and not text.endswith("\n"):
+        text = text[: text.rfind("\n") + 1]
+        log.write_text(text, encoding="utf-8")
+    rows = map(json.loads, text.splitlines())
+    return [Outcome(**{**row, "reasons": tuple(row["reasons"]), "trail": tuple(row["trail"])}) for row in rows]
 
 
 if __name__ == "__main__":
