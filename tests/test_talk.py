@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
+from echoless.ears.door import RecogniserError
 from echoless.ears.ears import Ears
 from echoless.ears.guard import Heard
 from echoless.ears.recognisers.fake import FakeRecogniser
@@ -285,5 +286,32 @@ def test_a_recogniser_that_hangs_is_replaced_and_the_user_is_answered() -> None:
     scene.ears._reopen = lambda: FakeRecogniser(["hello there friend"])
     scene.run()
     assert [event.data["action"] for event in scene.all("failure")] == ["restarted"]
-    assert scene.all("user.said")[-1].data["text"] == "hello there friend"
-    assert scene.all("agent.said")
+    assert [event.data["text"] for event in scene.all("user.said")] == ["hello there friend"] * 2
+    assert len(scene.all("agent.said")) == 2
+
+
+def test_a_recogniser_that_fails_once_is_asked_again_before_words_are_lost() -> None:
+    failures = iter((True,))
+
+    def flaky(sound: Samples) -> str:
+        if next(failures, False):
+            raise RecogniserError("out of memory")
+        return "hello there friend"
+
+    scene = Scene(np.concatenate([quiet(0.3), talk(0.7), quiet(3)]))
+    scene.ears.recogniser = FakeRecogniser(flaky)
+    scene.run()
+    assert [event.data["action"] for event in scene.all("failure")] == ["retried"]
+    assert scene.all("user.said")[0].data["text"] == "hello there friend"
+
+
+def test_words_that_no_recogniser_could_tell_are_not_taken_for_a_mere_noise() -> None:
+    def broken(sound: Samples) -> str:
+        raise RecogniserError("out of memory")
+
+    scene = Scene(np.concatenate([quiet(0.3), talk(0.7), quiet(3)]))
+    scene.ears.recogniser = FakeRecogniser(broken)
+    scene.run()
+    assert [event.data["action"] for event in scene.all("failure")][-2:] == ["retried", "gave_up"]
+    (rejected,) = scene.all("user.rejected")
+    assert rejected.data["evidence"]["unrecognised"] is True

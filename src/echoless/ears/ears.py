@@ -83,6 +83,8 @@ class Known:
     share: float | None = None
     """The part of the words that the agent was saying while they were heard; None until it was counted."""
     manner: Manner | None = None
+    failed: bool = False
+    """Whether the words are not known because the recogniser failed."""
 
 
 @dataclass(slots=True)
@@ -341,39 +343,51 @@ class Ears:
         self._wished.set()
 
     async def _recognise(self, wish: Wish) -> Known:
+        """What is said in `wish`; a recogniser that fails gets, or its successor gets, a second try."""
         if self._on_recognising:
             self._on_recognising()
-        known = Known(wish)
-        try:
-            async with asyncio.timeout(DEADLINE):
-                heard = await self.meter.run(self._part, partial(self._transcribe, wish.sound))
-                known.text = heard.text.strip()
-                known.manner = manner(wish.sound) if known.text and wish.pause is not None else None
-                who = self.doorstep.who
-                if who and self.doorstep.wants(wish.pause is not None, len(wish.voice)):
-                    known.spoken = await self.meter.run("voiceprint", partial(who.who, wish.voice))
-                if wish.pause is not None and known.text:
-                    judge = partial(self.turn_end.finished, wish.sound, known.text, self.language)
-                    known.finished = await self.meter.run("turn_end", judge)
-        except RecogniserError as error:
-            self._told.append(Trouble("recogniser", str(error), "retried"))
-        except TimeoutError:
-            await self._replace()
+        for once_more in (True, False):
+            known = Known(wish)
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    await self._understand(known)
+                return known
+            except RecogniserError as error:
+                self._told.append(Trouble("recogniser", str(error), "retried" if once_more else "gave_up"))
+            except TimeoutError:
+                if not await self._replace():
+                    break
+        known.failed = True
         return known
 
-    async def _replace(self) -> None:
-        """Leave a recogniser that hangs in its worker, which nobody can end, and go on with another of each."""
+    async def _understand(self, known: Known) -> None:
+        """Fill in words, manner, speaker and whether the turn is complete. Raises RecogniserError."""
+        wish = known.wish
+        heard = await self.meter.run(self._part, partial(self._transcribe, wish.sound))
+        known.text = heard.text.strip()
+        known.manner = manner(wish.sound) if known.text and wish.pause is not None else None
+        who = self.doorstep.who
+        if who and self.doorstep.wants(wish.pause is not None, len(wish.voice)):
+            known.spoken = await self.meter.run("voiceprint", partial(who.who, wish.voice))
+        if wish.pause is not None and known.text:
+            judge = partial(self.turn_end.finished, wish.sound, known.text, self.language)
+            known.finished = await self.meter.run("turn_end", judge)
+
+    async def _replace(self) -> bool:
+        """Leave a recogniser that hangs in its worker, which nobody can end, and go on with another; whether it can."""
         what = f"the recogniser gave no answer in {DEADLINE:.0f} s"
         if self._reopen is None:
             self._told.append(Trouble("recogniser", what, "gave_up"))
-            return
+            return False
         self.meter.retire(self._part, self.recogniser.close)
         self._part = f"recognise.{int(self._part.partition('.')[2] or 1) + 1}"
         try:
             self.recogniser = await self.meter.run(self._part, self._reopen)
-            self._told.append(Trouble("recogniser", what, "restarted"))
         except RecogniserError as error:
             self._told.append(Trouble("recogniser", f"{what}; and another: {error}", "gave_up"))
+            return False
+        self._told.append(Trouble("recogniser", what, "restarted"))
+        return True
 
     def _transcribe(self, sound: Samples) -> Transcript:
         return self.recogniser.transcribe(sound[-30 * RATE :], self.language)
@@ -404,8 +418,11 @@ class Ears:
         if heard:
             found |= {"near": round(heard.near, 3), "voice": round(heard.voice, 3), "echo": heard.echo}
             found |= {key: round(float(value), 3) for key, value in heard.evidence.items()}
-        if self._turn and self._turn.known and (spoken := self._turn.known.spoken):
-            found |= spoken.evidence()
+        known = self._turn.known if self._turn else None
+        if known and known.spoken:
+            found |= known.spoken.evidence()
+        if known and known.failed:
+            found["unrecognised"] = True
         return found | more
 
     def close(self) -> None:
