@@ -211,6 +211,18 @@ def test_a_report_says_what_to_record_again(tmp_path: Path) -> None:
     assert checking.write(report, tmp_path).read_text().count("| en0") == len(LONG)
 
 
+def test_somebody_elses_consent_is_found(tmp_path: Path) -> None:
+    data = dataset(tmp_path, LONG)
+    higher = soxr.resample(speak(CONSENT["en"]), 1.7 * RATE, RATE).astype(np.float32)
+    save(data.consent, np.concatenate([quiet(0.2), higher, quiet(0.2)]))
+    data.about.consent = CONSENT["en"]
+    said = iter([*LONG, "I do not agree."])
+    report = checking.check(data, FakeRecogniser(lambda _: next(said)))
+    assert [row.line.id for row in report.again] == ["consent"]
+    assert [fault.split(" ")[0] for fault in report.again[0].faults] == ["heard", "another"]
+    assert report.text().startswith(f"{len(LONG)} recordings")
+
+
 def test_the_wrong_language_is_one_clear_line(tmp_path: Path) -> None:
     data = dataset(tmp_path, LONG)
     with pytest.raises(WorkshopError, match="wrong language"):

@@ -23,6 +23,8 @@ LEAST = 20.0
 """Seconds of speech under which a data set is not looked at any further."""
 WRONG = 0.34
 """Word error rate from which on a recording is to be done again."""
+CONSENT = "consent"
+"""What the spoken consent goes by in a report: its words and its voice are looked at as well."""
 Tell = Callable[[str], None]
 
 
@@ -53,7 +55,8 @@ class Report:
     def text(self) -> str:
         """For people: a table in markdown, and what to record again."""
         good = [row for row in self.rows if row.quality]
-        head = f"{len(self.rows)} recordings, {self.speech / 60:.1f} minutes of speech"
+        count = sum(row.line.id != CONSENT for row in self.rows)
+        head = f"{count} recordings, {self.speech / 60:.1f} minutes of speech"
         table = ["| id | s | level dBFS | peak | SNR dB | dies away s | WER % |", "|---|---|---|---|---|---|---|"]
         for row in good:
             q = row.quality
@@ -75,11 +78,12 @@ def check(data: DataSet, recogniser: Recogniser | None, tell: Tell = lambda what
     if not data.lines:
         raise WorkshopError(f"{data.folder} has no recordings yet: echoless voice record --out {data.folder}")
     encoder = Encoder()
+    language = data.about.language
     rows, voices = [], []
     for number, line in enumerate(data.lines, 1):
         if number % 10 == 0:
             tell(f"{number} of {len(data.lines)}")
-        row, voice = _one(data, line, recogniser, encoder)
+        row, voice = _one(line, data.wav(line), language, recogniser, encoder)
         rows.append(row)
         voices.append(voice)
     speech = sum(row.quality.speech for row in rows if row.quality)
@@ -92,20 +96,24 @@ def check(data: DataSet, recogniser: Recogniser | None, tell: Tell = lambda what
             f"{data.folder} holds only {speech:.0f} s of speech: {LEAST:.0f} s at the very least, 30 minutes to train"
         )
     _language(data, rows)
+    if data.about.consent:
+        row, voice = _one(Line(CONSENT, data.about.consent), data.consent, language, recogniser, encoder)
+        rows.append(row)
+        voices.append(voice)
     rows, alike = _one_voice(rows, voices)
     return Report(tuple(rows), speech, alike)
 
 
-def _one(data: DataSet, line: Line, recogniser: Recogniser | None, encoder: Encoder):  # type: ignore[no-untyped-def]
+def _one(line: Line, path: Path, language: str, recogniser: Recogniser | None, encoder: Encoder):  # type: ignore[no-untyped-def]
     try:
-        sound = read(data.wav(line))
+        sound = read(path)
     except VoiceprintError as error:
         return Row(line, None, "", None, (str(error),)), None
     quality = measure(sound)
     faults = quality.faults()
     heard, errors = "", None
     if recogniser and quality.speech >= 0.3:
-        heard = recogniser.transcribe(sound[: 30 * RATE], data.about.language).text
+        heard = recogniser.transcribe(sound[: 30 * RATE], language).text
         errors = word_errors(line.text, heard)
         if errors > WRONG:
             faults.append(f'heard as "{heard}"')
