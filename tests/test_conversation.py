@@ -15,7 +15,7 @@ from echoless import conversation, demo, house
 from echoless.conversation import converse
 from echoless.lines.door import LineError
 from echoless.mind.door import Mind, MindError
-from echoless.settings import Settings, load
+from echoless.settings import Settings, SettingsError, load
 
 
 class Keyboard(io.StringIO):
@@ -85,6 +85,15 @@ def test_a_card_that_was_asked_for_is_not_replaced(monkeypatch: pytest.MonkeyPat
     answering(monkeypatch, lambda text: "Yes.")
     with pytest.raises(LineError):
         converse(load({"device": "usb"}))
+
+
+def test_that_nobody_is_enrolled_is_said_before_anything_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("echoless.house.voiceprints_dir", lambda: tmp_path / "nobody")
+    monkeypatch.setattr("echoless.house.open_mind", lambda *_: pytest.fail("a model was loaded"))
+    soundfile.write(tmp_path / "in.wav", [0.0] * 1600, 16_000)
+    with pytest.raises(SettingsError, match="nobody is enrolled"):
+        converse(load({"only_enrolled": True, "microphone": tmp_path / "in.wav"}))
+    assert [each.name for each in tmp_path.iterdir()] == ["in.wav"]
 
 
 def test_where_nothing_can_be_written_a_temporary_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -89,6 +89,7 @@ async def open_call(
         stack.push_async_callback(meter.aclose)
         troubles: list[tuple[str, str, str]] = []
         note: list[Trouble] = [lambda *what: troubles.append(what)]
+        people = await asyncio.to_thread(acquaintances, settings)  # quick, and the rest is not
         line = line or open_line(settings, lambda what: note[0]("line", what, "retried"))
         await line.open()
         stack.push_async_callback(line.aclose)
@@ -100,7 +101,7 @@ async def open_call(
         stack.callback(ears.close)
         call = wire(settings, line, ears, mind, voice, meter, lambda *what: note[0](*what))
         stack.callback(call.speaker.close)
-        call.ears.doorstep.who = await asyncio.to_thread(acquaint, settings, voice)
+        call.ears.doorstep.who = await asyncio.to_thread(acquaint, settings, people, voice)
         note[0] = call.trouble
         for what in troubles:
             call.trouble(*what)
@@ -165,12 +166,17 @@ def warm(settings: Settings) -> Recogniser | None:
     return recogniser
 
 
-def acquaint(settings: Settings, voice: Voice) -> WhoSpeaks | None:
-    """Who enrolled, and the agent's own voice; None where nobody has. Raises SettingsError or VoiceprintError."""
+def acquaintances(settings: Settings) -> list[enrolled.Person]:
+    """Who enrolled. Raises VoiceprintError, or SettingsError where only they may speak and there is nobody."""
     people = enrolled.load(voiceprints_dir())
+    if settings.only_enrolled and not people:
+        raise SettingsError("only_enrolled: nobody is enrolled yet (echoless voiceprint enrol NAME)")
+    return people
+
+
+def acquaint(settings: Settings, people: list[enrolled.Person], voice: Voice) -> WhoSpeaks | None:
+    """Tells these people and the agent's own voice apart; None where nobody has enrolled. Raises VoiceprintError."""
     if not people:
-        if settings.only_enrolled:
-            raise SettingsError("only_enrolled: nobody is enrolled yet (echoless voiceprint enrol NAME)")
         return None
     return WhoSpeaks({each.name: each.in_call for each in people}, own_voice(voice), settings.only_enrolled)
 

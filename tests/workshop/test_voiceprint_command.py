@@ -13,6 +13,7 @@ import soundfile
 
 from echoless.cli import main
 from echoless.frames import RATE
+from echoless.lines.door import LineError
 from echoless.voice.espeak import Espeak
 from echoless.workshop.voiceprint import matrix
 from echoless.workshop.voiceprint.calibrate import Trials
@@ -108,6 +109,17 @@ def test_bad_input_is_one_line(
     complaint = capsys.readouterr().err
     assert says in complaint
     assert complaint.count("\n") == 1
+
+
+def test_without_a_microphone_the_way_with_recordings_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none(*_: object) -> None:
+        raise LineError("There is no microphone on this machine.")
+
+    monkeypatch.setattr("echoless.workshop.voice.microphone.take", none)
+    assert main(["voiceprint", "enrol", "Anna"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].endswith("echoless voiceprint enrol Anna ONE.wav TWO.wav")
 
 
 def row(name: str, at: float, enrolled: bool = False) -> Known:

@@ -138,7 +138,9 @@ def find(wanted: int | str | None, way: str, devices: list[Device]) -> Device:
     """
     fit = [d for d in devices if (d.inputs if way == "microphone" else d.outputs)]
     if not fit:
-        raise LineError(f"There is no {way} on this machine. Plug one in, or use --microphone and --text without one.")
+        raise LineError(
+            f"There is no {way} on this machine: plug one in, or give sound files in its place (see --help)."
+        )
     if wanted is None or wanted == "":
         return next((d for d in fit if (d.default_in if way == "microphone" else d.default_out)), fit[0])
     text = str(wanted).strip()

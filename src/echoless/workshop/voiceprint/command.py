@@ -11,6 +11,8 @@ from rich.console import Console
 
 from echoless.ears import enrolled
 from echoless.ears.voiceprint import VoiceprintError
+from echoless.frames import Samples
+from echoless.lines.door import LineError
 from echoless.settings import voiceprints_dir as folder
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Who is speaking? Voices known and compared.")
@@ -34,13 +36,21 @@ def enrol(
     if files:
         sounds = [(str(path), read(path)) for path in files]
     else:
-        from echoless.workshop.voice.microphone import take
-
-        typer.echo(f"Talk about anything for {seconds:g} s.", err=True)
-        sounds = [("the recording", take(seconds, device))]
+        sounds = [("the recording", _listen(name, seconds, device))]
     person = make(name, sounds, open_engine("onnx"))
     path = enrolled.save(folder(), person)
     typer.echo(f"{person.name} is known now, from {person.seconds:.1f} s of speech: {path}")
+
+
+def _listen(name: str, seconds: float, device: str | None) -> Samples:
+    """The microphone for so long. Raises VoiceprintError."""
+    from echoless.workshop.voice.microphone import take
+
+    typer.echo(f"Talk about anything for {seconds:g} s.", err=True)
+    try:
+        return take(seconds, device)
+    except LineError as error:
+        raise VoiceprintError(f"{error} Or name recordings: echoless voiceprint enrol {name} ONE.wav TWO.wav") from None
 
 
 @app.command()
