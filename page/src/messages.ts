@@ -8,7 +8,7 @@ export interface Bubble {
   done: boolean;
   typed: boolean;
   kind: string;
-  /** Who said it, where there are others in the room. */
+  /** Who said it, where there are others in the room, or where somebody enrolled. */
   name?: string;
 }
 

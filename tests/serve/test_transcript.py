@@ -25,6 +25,12 @@ def test_words_come_live_and_settle() -> None:
     assert texts(t) == [("user", "How are you?", "", True)]
 
 
+def test_whoever_enrolled_is_named() -> None:
+    t = Transcript()
+    assert "name" not in feed(t, "user.said", text="Good morning.", turn=1)[0]
+    assert feed(t, "user.said", text="Good evening.", turn=2, who="Anna")[0]["name"] == "Anna"
+
+
 def test_a_turn_that_goes_on_stays_one_bubble() -> None:
     t = Transcript()
     feed(t, "user.said", text="I went", turn=3)

@@ -28,6 +28,8 @@ class Bubble:
     typed: bool = False
     kind: str = ""
     key: int = 0
+    name: str = ""
+    """Of a speaker who enrolled."""
 
 
 Change = dict[str, Any]
@@ -76,6 +78,7 @@ class Transcript:
         gone = self._drop(lambda b: b.who == "user" and not b.done) if typed else []
         bubble = self._open("user", turn) if typed else self._same_turn(turn)
         bubble.text, bubble.rest, bubble.done, bubble.typed = str(data.get("text", "")), "", True, typed
+        bubble.name = str(data.get("who", ""))
         return [*gone, shown(bubble)]
 
     def _user_rejected(self, data: Mapping[str, Any]) -> list[Change]:
@@ -142,6 +145,8 @@ def shown(bubble: Bubble) -> Change:
     """The message that shows a bubble."""
     message = asdict(bubble)
     del message["key"]
+    if not bubble.name:
+        del message["name"]
     return {"type": "bubble", **message}
 
 
