@@ -37,12 +37,34 @@ class Canceller:
         self.partitions = partitions
         self.path: Spectrum = np.zeros((partitions, BINS), np.complex64)
         self.doubt: Power = np.empty((partitions, BINS), np.float32)
-        self.history: Spectrum = np.zeros((partitions, BINS), np.complex64)
         self.noise: Power = np.full(BINS, _FLOOR, np.float32)
-        self.error_spectrum: Spectrum = np.zeros(BINS, np.complex64)
+        self.spectra: Spectrum = np.zeros((2, BINS), np.complex64)
+        """Of the last residual and of the last predicted echo, 512-point."""
+        self._history: Spectrum = np.zeros((2 * partitions, BINS), np.complex64)
+        self._powers: Power = np.zeros((2 * partitions, BINS), np.float32)
+        self._newest = 0
+        self._blocks = np.zeros((2, FFT), np.float32)
         self._turn = 0
+        self._silent = 0
+        """Blocks since the reference last sounded."""
         self._decay = np.exp(-np.arange(partitions, dtype=np.float32) * 0.5)[:, None]
         self.forget_path()
+
+    @property
+    def history(self) -> Spectrum:
+        """Spectra of the reference, the newest first: complex64 (partitions, 257)."""
+        return self._history[self._newest : self._newest + self.partitions]
+
+    @property
+    def _far(self) -> Power:
+        return self._powers[self._newest : self._newest + self.partitions]
+
+    def _push(self, spectrum: Spectrum) -> None:
+        """Written twice, so that the last `partitions` always lie in one piece."""
+        self._newest = (self._newest - 1) % self.partitions
+        both = slice(self._newest, None, self.partitions)
+        self._history[both] = spectrum
+        self._powers[both] = spectrum.real**2 + spectrum.imag**2
 
     def forget_path(self, microphone: Samples | None = None) -> None:
         """Start again, knowing nothing of the room.
@@ -54,7 +76,7 @@ class Canceller:
         doubt = float(_DOUBT)
         if microphone is not None:
             heard = float(microphone @ microphone) * BLOCK
-            played = float(((self.history.real**2 + self.history.imag**2) * self._decay).sum())
+            played = float((self._far * self._decay).sum())
             doubt = min(max(2 * heard / (played + 1e-3), 1e-5), doubt)
             spectrum = rfft(microphone, FFT)
             self.noise = np.maximum(self.noise, spectrum.real**2 + spectrum.imag**2)
@@ -63,39 +85,61 @@ class Canceller:
     def align(self, reference: Samples) -> None:
         """Rebuild the history after the delay moved. `reference`: the last (partitions + 1) * 256 aligned samples."""
         blocks = np.lib.stride_tricks.sliding_window_view(reference, FFT)[::BLOCK]
-        self.history = rfft(blocks[::-1], axis=1)
+        for spectrum in rfft(blocks, axis=1):
+            self._push(spectrum)
 
     def hear(self, microphone: Samples, reference: Samples, adapt: bool = True) -> tuple[Samples, Samples]:
         """The residual and the predicted echo, both float32 (256,).
 
         `reference` is the aligned reference of this block with the one before it, float32 (512,).
         """
-        self.history = np.roll(self.history, 1, axis=0)
-        self.history[0] = rfft(reference)
+        self._push(rfft(reference))
+        self._silent = 0 if reference.any() else self._silent + 1
+        if self._silent > self.partitions:
+            return self._rest(microphone)
         predicted = (self.history * self.path).sum(axis=0)
         echo = irfft(predicted)[BLOCK:]
         residual = microphone - echo
-        error = rfft(np.concatenate((np.zeros(BLOCK, np.float32), residual)))
-        self.error_spectrum = error
+        self._blocks[0, BLOCK:] = residual
+        self._blocks[1, BLOCK:] = echo
+        self.spectra = rfft(self._blocks, axis=1)
         if adapt:
-            self._learn(error, predicted)
+            self._learn(self.spectra[0], predicted)
         return residual, echo
+
+    def _rest(self, microphone: Samples) -> tuple[Samples, Samples]:
+        """Nothing was played for as long as the path is: the microphone as it is; what was learnt grows old."""
+        self.spectra = np.zeros((2, BINS), np.complex64)
+        self._blocks[0, BLOCK:] = microphone
+        error = self.spectra[0] = rfft(self._blocks[0])
+        self.noise += np.float32(0.1) * (error.real**2 + error.imag**2 - self.noise)
+        self._age()
+        return microphone, np.zeros(BLOCK, np.float32)
+
+    def _age(self) -> None:
+        """The room may have changed since the last block."""
+        keep = _FORGET * _FORGET
+        change = self.path.real**2
+        change += self.path.imag**2
+        change *= 1 - keep
+        self.doubt *= keep
+        self.doubt += change
 
     def _learn(self, error: Spectrum, predicted: Spectrum) -> None:
         half = np.float32(BLOCK / FFT)
-        far = self.history.real**2 + self.history.imag**2
+        far = self._far
         power = error.real**2 + error.imag**2
-        expected = (far * self.doubt).sum(axis=0)
+        expected = np.einsum("ij,ij->j", far, self.doubt)
         self.noise += np.float32(0.1) * (power - self.noise)
         distorted = _DISTORTION * (predicted.real**2 + predicted.imag**2)
         gain = self.doubt / (half * expected + self.noise + distorted + _FLOOR)
-        step = gain * self.history.conj() * error
-        self.path += step
+        self.path += gain * (self.history.conj() * error)
         self._constrain()
-        self.doubt *= 1 - half * gain * far
-        change = self.path.real**2 + self.path.imag**2
-        keep = _FORGET * _FORGET
-        self.doubt = keep * self.doubt + (1 - keep) * change
+        gain *= far
+        gain *= -half
+        gain += 1
+        self.doubt *= gain
+        self._age()
 
     def _constrain(self) -> None:
         """Keep each partition's response within its 256 samples; a quarter of the partitions each block."""

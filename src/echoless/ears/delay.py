@@ -63,20 +63,19 @@ class Look:
 class _Decimator:
     """Looks' worth of 16 kHz samples in, histories at 8 kHz out; several signals at once."""
 
-    def __init__(self, signals: int, length: int) -> None:
-        self.history = np.zeros((signals, length), np.float32)
-        self._tail = np.zeros((signals, len(_TAPS) - 1), np.float32)
+    def __init__(self, histories: Lags) -> None:
+        """`histories`: float32 (signals, length), kept up to date in place."""
+        self._histories = histories
+        self._joined = np.zeros((len(histories), len(_TAPS) - 1 + _PER_LOOK * BLOCK), np.float32)
 
     def push(self, samples: Lags) -> None:
         """`samples`: float32 (signals, `_PER_LOOK` * 256)."""
-        joined = np.concatenate((self._tail, samples), axis=1)
-        self._tail = joined[:, -(len(_TAPS) - 1) :]
-        step, width = joined.itemsize, _PER_LOOK * _HALF
-        windows = np.lib.stride_tricks.as_strided(
-            joined, (len(joined), width, len(_TAPS)), (joined.strides[0], 2 * step, step), writeable=False
-        )
-        self.history[:, :-width] = self.history[:, width:]
-        self.history[:, -width:] = windows @ _TAPS
+        width, kept = _PER_LOOK * _HALF, len(_TAPS) - 1
+        self._joined[:, :kept] = self._joined[:, -kept:]
+        self._joined[:, kept:] = samples
+        self._histories[:, :-width] = self._histories[:, width:]
+        for history, joined in zip(self._histories, self._joined, strict=True):
+            history[-width:] = np.correlate(joined, _TAPS)[::2]
 
 
 def _whitening_band() -> Lags:
@@ -90,10 +89,11 @@ class DelayTracker:
     """Finds the echo's bulk delay and follows its jumps."""
 
     def __init__(self) -> None:
-        self._near = _Decimator(2, _WINDOW)
-        self._far = _Decimator(1, _SPAN)
+        self._signals = np.zeros((3, _SPAN), np.float32)
+        """Microphone and residual, silent up to their newest samples, and reference: at 8 kHz."""
+        self._near = _Decimator(self._signals[:2, -_WINDOW:])
+        self._far = _Decimator(self._signals[2:])
         self._fresh = np.zeros((3, _PER_LOOK * BLOCK), np.float32)
-        self._padded = np.zeros((2, _SPAN), np.float32)
         self._band = _whitening_band()
         self._average = np.zeros(_LAGS, np.float32)
         self._lag: int | None = None
@@ -119,16 +119,15 @@ class DelayTracker:
         return self.look
 
     def _take(self) -> Look:
-        far = self._far.history[0]
+        far = self._signals[2]
         if max(far.max(), -far.min()) < 1e-4:
             return Look(self.delay, 0, 0.0, 0.0, 0.0, self._drift)
-        self._padded[:, -_WINDOW:] = self._near.history
-        spectra = rfft(np.concatenate((self._padded, self._far.history)), axis=1)
-        spectra /= np.abs(spectra) + np.float32(1e-6)
+        spectra = rfft(self._signals, axis=1)
+        spectra *= 1 / (np.abs(spectra) + np.float32(1e-6))
         spectra[:2] *= spectra[2].conj() * self._band
         whole = irfft(spectra[:2], _SPAN, axis=1)
         lags = np.concatenate((whole[:, -LATE:], whole[:, : _LAGS - LATE]), axis=1)
-        lags /= np.sqrt(np.einsum("ij,ij->i", lags, lags) / _LAGS)[:, None] + np.float32(1e-9)
+        lags *= 1 / (np.sqrt(np.einsum("ij,ij->i", lags, lags) / _LAGS)[:, None] + np.float32(1e-9))
         self._average *= _FADE
         self._average += lags[0]
         size = np.abs(lags)
@@ -144,7 +143,7 @@ class DelayTracker:
     def _follow(self, size: Lags) -> int:
         """Move the tracked lag if the evidence says so; the jump in samples at 16 kHz."""
         average = np.abs(self._average)
-        average /= np.sqrt(np.mean(average**2)) + 1e-9
+        average *= np.float32(1 / (np.sqrt(average @ average / _LAGS) + 1e-9))
         instant, lasting = int(size.argmax()), int(average.argmax())
         sudden = size[instant] > _SUDDEN
         candidate = instant if sudden else lasting

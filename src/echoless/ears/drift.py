@@ -46,24 +46,26 @@ class Playback:
             return self._samples[begin : begin + length]
         whole = int(delay)
         begin = self._end - length - whole - _WING - 1
-        piece = self._samples[begin : begin + length + 2 * _WING + 1]
-        step = piece.itemsize
-        taps = np.lib.stride_tricks.as_strided(piece, (length, 2 * _WING + 2), (step, step), writeable=False)
+        width = self._samples.itemsize
+        if not self._samples[begin : begin + length + _TAPS].any():
+            return np.zeros(length, np.float32)
+        taps = np.ndarray((_TAPS, length), np.float32, self._samples, offset=begin * width, strides=(width, width))
         early = delay - whole
-        late = early + rate * length
-        kernels = _kernel(np.array([early, late]))
-        ends = taps @ kernels
-        return ends[:, 0] + np.linspace(0, 1, length, endpoint=False, dtype=np.float32) * (ends[:, 1] - ends[:, 0])
+        # a copy: BLAS takes no rows that overlap
+        ends = _kernels(np.array([[early], [early + rate * length]])) @ taps.copy()
+        return ends[0] + np.arange(length, dtype=np.float32) * np.float32(1 / length) * (ends[1] - ends[0])
 
 
-_PLACES = (np.arange(2 * _WING + 2) - (_WING + 1.0))[:, None]
+_TAPS = 2 * _WING + 2
+_PLACES = np.arange(_TAPS) - (_WING + 1.0)
 
 
-def _kernel(fractions: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Windowed sincs, one a column, that delay by `fractions` samples more than the centre."""
-    at = _PLACES + fractions
-    window = np.cos(np.minimum(np.abs(at) / (_WING + 1.5), 1) * (np.pi / 2)) ** 2
-    return (np.sinc(at) * window).astype(np.float32)
+def _kernels(fractions: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Windowed sincs, one a row, that delay by `fractions` (rows, 1) samples more than the centre."""
+    at = np.pi * (_PLACES + fractions)
+    at[np.abs(at) < 1e-9] = 1e-9
+    window = np.cos(np.minimum(np.abs(at) * (0.5 / (_WING + 1.5)), np.pi / 2))
+    return (np.sin(at) / at * window * window).astype(np.float32)
 
 
 class DriftLoop:
@@ -73,8 +75,9 @@ class DriftLoop:
         frequency = np.arange(BINS) * (2 * np.pi / FFT)
         band = (frequency > 2 * np.pi * 200 / RATE) & (frequency < 2 * np.pi * 3_500 / RATE)
         self._frequency = np.where(band, frequency, 0).astype(np.float32)
+        self._square = self._frequency**2
+        self._band = band.astype(np.float32)
         self._cross = np.zeros(BINS, np.complex64)
-        self._power = np.zeros(BINS, np.float32)
         self.rate = 0.0
         """Samples a sample by which the delay grows: ppm * 1e-6."""
         self.slide = 0.0
@@ -82,19 +85,20 @@ class DriftLoop:
 
     def hear(self, echo: Spectrum, residual: Spectrum) -> float:
         """Samples by which to move the reading point now. Both spectra are of one block, 512-point."""
-        measured = echo * (echo + residual).conj()
-        weight = 1 / (np.abs(residual) ** 2 + np.abs(echo) ** 2 + np.float32(1e-6))
-        self._cross += np.float32(0.06) * (measured * weight - self._cross)
-        square = self._frequency**2
-        total = float((np.abs(self._cross.real) * square).sum())
+        power = residual.real**2 + residual.imag**2 + echo.real**2 + echo.imag**2
+        weight = np.float32(0.06) / (power + np.float32(1e-6))
+        self._cross *= np.float32(0.94)
+        self._cross += echo * (echo + residual).conj() * weight
+        real = self._cross.real
+        total = float(np.abs(real) @ self._square)
         if total < 1e-3:
             return 0.0
-        self.slide = float((self._cross.imag * self._frequency).sum()) / total
-        trust = min(1.0, float(self._cross.real @ (self._frequency > 0)) / 40)
+        self.slide = float(self._cross.imag @ self._frequency) / total
+        trust = min(1.0, float(real @ self._band) / 40)
         if trust <= 0:
             return 0.0
-        step = float(np.clip(self.slide, -2, 2)) * trust
-        self.rate = float(np.clip(self.rate + 2e-6 * step, -MAX_DRIFT, MAX_DRIFT))
+        step = min(max(self.slide, -2.0), 2.0) * trust
+        self.rate = min(max(self.rate + 2e-6 * step, -MAX_DRIFT), MAX_DRIFT)
         return 0.02 * step
 
     def hint(self, rate: float | None) -> None:

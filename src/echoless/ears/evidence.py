@@ -7,6 +7,8 @@ speech: it needs no exact alignment and no linear loudspeaker, so it carries the
 
 from __future__ import annotations
 
+from math import exp, log, log1p, log10
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import rfft
@@ -22,6 +24,8 @@ _EMPTY = np.float32(1e-9)
 _REVERB = np.float32(0.6)
 """Decay of the reverberated reference from block to block: 60 dB in 0.43 s."""
 _SECOND = RATE // BLOCK
+_MEAN = np.full(BANDS, 1 / BANDS, np.float32)
+_NEPER = np.float32(log(10) / 10)
 NAMES = (
     *(f"{what}_{band}" for what in ("over_noise", "over_left", "over_echo", "over_linear") for band in range(BANDS)),
     *("peak", "tracked", "residual_peak", "voice", "located", "age", "quiet", "far_db", "residual_db", "noise_db"),
@@ -31,7 +35,7 @@ NAMES = (
 
 
 def _filters() -> NDArray[np.float32]:
-    """Triangles evenly spaced on the mel scale, 120-7000 Hz: (bins, bands)."""
+    """Triangles evenly spaced on the mel scale, 120-7000 Hz, for power a sample: (bins, bands)."""
     low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (120, 7000))
     mel = np.linspace(low, high, BANDS + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
@@ -39,7 +43,7 @@ def _filters() -> NDArray[np.float32]:
     rise = (at - edges[:-2]) / (edges[1:-1] - edges[:-2])
     fall = (edges[2:] - at) / (edges[2:] - edges[1:-1])
     shape = np.clip(np.minimum(rise, fall), 0, None)
-    return (shape / shape.sum(axis=0)).astype(np.float32)
+    return (shape / shape.sum(axis=0) / BLOCK).astype(np.float32)
 
 
 def _window() -> Samples:
@@ -53,24 +57,23 @@ def decibels(power: Bands) -> Bands:
     return np.float32(10) * np.log10(power + _EMPTY)
 
 
-class Level:
-    """A running quantile, in dB a band, of how far one level stands above another while the latter is present."""
+class Levels:
+    """Running quantiles, in dB a band, of how far levels stand above another while the latter is present."""
 
-    def __init__(self, quantile: float) -> None:
-        self.value = np.zeros(BANDS, np.float32)
-        self._up, self._down = np.float32(quantile), np.float32(1 - quantile)
+    def __init__(self, *quantiles: float) -> None:
+        self.value = np.zeros((len(quantiles), BANDS), np.float32)
+        self._up = np.array(quantiles, np.float32)[:, None]
+        self._down = self._up - 1
         self._seen = np.zeros(BANDS, np.float32)
 
-    def hear(self, difference: Bands, present: NDArray[np.bool_]) -> None:
-        """Take one block. The first blocks move it fast, later ones slowly."""
-        first = present & (self._seen == 0)
-        self.value[first] = difference[first]
+    def hear(self, differences: Bands, present: NDArray[np.bool_]) -> None:
+        """Take one block, (quantiles, bands). The first moves it all the way, the next ones fast, later ones slowly."""
+        step = np.maximum(np.float32(0.25), np.float32(10) / (np.float32(1.5) + self._seen / 2))
+        step[self._seen == 0] = np.inf
+        move = np.minimum(np.maximum(differences - self.value, self._down * step), self._up * step)
+        move *= present
+        self.value += move
         self._seen += present
-        step = np.maximum(np.float32(0.25), np.float32(10) / (1 + self._seen / 2))
-        move = np.where(difference > self.value, self._up, -self._down) * step
-        self.value += np.where(
-            present, np.clip(move, -np.abs(difference - self.value), np.abs(difference - self.value)), 0
-        )
 
     def forget(self) -> None:
         """Learn fast again."""
@@ -90,9 +93,11 @@ class Evidence:
         self._recent = np.zeros((_SECOND, BANDS), np.float32)
         self._floor = np.full(BANDS, -50, np.float32)
         self._low = np.full(BANDS, 100, np.float32)
-        self._left, self._echo = Level(0.7), Level(0.5)
+        self._usually = Levels(0.5, 0.7)
+        """Of the microphone and of the residual over the expected echo."""
         self._usual = 0.0
         self._age = 0
+        self._echoing = False
         self._count = 0
         self._cut = 1e3
         self._loud = 0.0
@@ -127,53 +132,58 @@ class Evidence:
         for row, signal in zip(self._past, signals, strict=True):
             row[BLOCK:] = signal
         spectrum = rfft(self._past * self._window, axis=1)
-        power = (spectrum.real**2 + spectrum.imag**2) @ self._filters / np.float32(BLOCK)
-        microphone, residual, linear, _ = decibels(power)
+        power = (spectrum.real**2 + spectrum.imag**2) @ self._filters
+        levels = decibels(power)
+        residual, linear = levels[1], levels[2]
         expected = self._expect(power[3], located)
         present = (expected > -55) & (expected > self._loudest - 30)
-        self._left.hear(residual - expected, present)
-        self._echo.hear(microphone - expected, present)
+        over = levels[:2] - expected
+        self._usually.hear(over, present)
+        over -= self._usually.value
+        over[:, expected <= -70] = 30
         self._track_noise(residual)
         self._watch_cuts(reference)
-        over_left = residual - expected - self._left.value
-        over_echo = microphone - expected - self._echo.value
-        over_left = np.where(expected > -70, over_left, 30)
-        over_echo = np.where(expected > -70, over_echo, 30)
-        gone, total, predicted = decibels(power[:3].mean(axis=1)).tolist()
-        echoing = bool(present.any())
-        self.level, self.noise = gone, float(decibels((10 ** (self._floor / 10)).mean()))
+        gone, total, predicted = decibels(power[:3] @ _MEAN).tolist()
+        self._sum_up(gone, total, predicted, bool(np.count_nonzero(present)))
+        self._age = self._age + self._echoing if located else 0
+        features = np.empty(len(NAMES), np.float32)
+        bands = features[: 4 * BANDS]
+        for place, values in enumerate((residual - self._floor, over[1], over[0], residual - linear)):
+            bands[place * BANDS : (place + 1) * BANDS] = values
+        np.minimum(np.maximum(bands, -25, out=bands), 35, out=bands)
+        bands *= np.float32(0.1)
+        features[4 * BANDS :] = (
+            look.peak / 10,
+            look.tracked / 10,
+            look.residual / 10,
+            voice * 2,
+            located,
+            log1p(self._age) / 3,
+            log1p(min(quiet, 2 * RATE) / BLOCK) / 2,
+            float(expected @ _MEAN) / 20 + 2,
+            total / 20 + 2,
+            float(self._floor @ _MEAN) / 20 + 2,
+            self.erle / 10,
+            self.excess / 10,
+            min(max(gone - total, -10), 40) / 10,
+            exp(-self._cut / 15),
+            min(abs(slide), 3.0),
+            not self.cancels_echo,
+        )
+        return features
+
+    def _sum_up(self, gone: float, total: float, predicted: float, echoing: bool) -> None:
+        """Follow the levels of microphone, residual and predicted echo over all bands, dB."""
+        self._echoing = echoing
+        self.level, self.noise = gone, 10 * log10(float(np.exp(self._floor * _NEPER) @ _MEAN) + float(_EMPTY))
+        ratio = self._usual
         if echoing:
             self.erle += 0.02 * (min(gone - total, 40.0) - self.erle)
             self.over_noise += 0.02 * (gone - self.noise - self.over_noise)
             self.heard += BLOCK / RATE
             ratio = total - predicted
             self._usual += (0.75 if ratio > self._usual else -0.25) * 0.25
-        else:
-            ratio = self._usual
         self.excess = min(max(ratio - self._usual, -30), 30)
-        self._age = self._age + echoing if located else 0
-        scalars = (
-            look.peak / 10,
-            look.tracked / 10,
-            look.residual / 10,
-            voice * 2,
-            float(located),
-            np.log1p(self._age) / 3,
-            np.log1p(min(quiet, 2 * RATE) / BLOCK) / 2,
-            float(expected.mean()) / 20 + 2,
-            total / 20 + 2,
-            float(self._floor.mean()) / 20 + 2,
-            self.erle / 10,
-            self.excess / 10,
-            min(max(gone - total, -10), 40) / 10,
-            np.exp(-self._cut / 15),
-            min(abs(slide), 3.0),
-            float(not self.cancels_echo),
-        )
-        bands = np.concatenate((residual - self._floor, over_left, over_echo, residual - linear))
-        return np.concatenate(
-            (np.minimum(np.maximum(bands, -25), 35) / 10, np.array(scalars, np.float32)), dtype=np.float32
-        )
 
     def _expect(self, far: Bands, located: bool) -> Bands:
         """The reference's level a band as it can sound in the room now, dB."""
@@ -193,14 +203,11 @@ class Evidence:
 
     def _watch_cuts(self, reference: Samples) -> None:
         """Blocks since the reference fell from speech to digital silence at once: a lost piece, not a pause."""
-        end = float(np.abs(reference[-32:]).max())
-        begin = float(np.abs(reference[:32]).max())
         self._cut += 1
-        if begin == 0.0 and self._loud > 0.01:
+        if self._loud > 0.01 and not reference[:32].any():
             self._cut = 0
-        self._loud = end
+        self._loud = float(np.abs(reference[-32:]).max())
 
     def path_changed(self) -> None:
         """The delay moved: learn the levels again quickly."""
-        self._left.forget()
-        self._echo.forget()
+        self._usually.forget()

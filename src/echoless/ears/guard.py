@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.fft import rfft
 
 from echoless.ears.canceller import FFT, Canceller
 from echoless.ears.delay import DelayTracker
@@ -142,9 +141,9 @@ class EchoGuard:
         self.drift.restart()
         self.weigh.path_changed()
 
-    def _slide(self, echo: Samples) -> None:
-        predicted = rfft(np.concatenate((np.zeros(BLOCK, np.float32), echo)))
-        move = self.drift.hear(predicted, self.canceller.error_spectrum)
+    def _slide(self) -> None:
+        residual, echo = self.canceller.spectra
+        move = self.drift.hear(echo, residual)
         self._offset = max(0.0, self._offset + move + self.drift.rate * BLOCK)
 
     def _cancel(self, held: Samples, aligned: Samples) -> tuple[Samples, Samples]:
@@ -153,7 +152,7 @@ class EchoGuard:
         if not self._located:
             return held, silence
         residual, echo = self.canceller.hear(held, aligned)
-        self._slide(echo)
+        self._slide()
         self._before += 0.15 * (float(held @ held) - self._before)
         self._after += 0.15 * (float(residual @ residual) - self._after)
         adds = self._after > 1.25 * self._before + 1e-6

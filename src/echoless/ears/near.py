@@ -19,20 +19,22 @@ class Judge:
     """Features of a block in, probability that somebody other than the agent speaks in it out."""
 
     def __init__(self, weights: dict[str, Vector] | None = None) -> None:
-        self._w = weights or _weights()
-        self._hidden = np.zeros(len(self._w["out"]), np.float32)
+        w = self._w = weights or _weights()
+        self._hidden = np.zeros(len(w["out"]), np.float32)
+        self._inside = w["scale"][:, None] * w["inside"]
+        self._inside_bias = w["inside_bias"] - w["mean"] @ self._inside
 
     def __call__(self, features: Vector) -> float:
         """Probability 0..1 for `features`, float32 (len(evidence.NAMES),)."""
         w, hidden = self._w, self._hidden
         size = len(hidden)
-        inside = np.tanh(((features - w["mean"]) * w["scale"]) @ w["inside"] + w["inside_bias"])
+        inside = np.tanh(features @ self._inside + self._inside_bias)
         given = inside @ w["given"] + w["given_bias"]
         kept = hidden @ w["kept"] + w["kept_bias"]
-        update = expit(given[:size] + kept[:size])
-        reset = expit(given[size : 2 * size] + kept[size : 2 * size])
+        gates = expit(given[: 2 * size] + kept[: 2 * size])
+        update, reset = gates[:size], gates[size:]
         fresh = np.tanh(given[2 * size :] + reset * kept[2 * size :])
-        self._hidden = update * hidden + (1 - update) * fresh
+        self._hidden = fresh + update * (hidden - fresh)
         return float(expit(self._hidden @ w["out"] + w["out_bias"][0]))
 
 
