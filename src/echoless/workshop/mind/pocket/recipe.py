@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,9 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
         raise RecipeError(f"{path}: {' '.join(str(error).split())}") from None
 
 
-def sources(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
-    """Everything the stages draw from, by name: corpora, and `own`, the lines written for the model."""
-    names = {name for stage in stages for name in stage.mix}
+def sources(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything the stages draw from, by name: corpora, `own`, the lines written for the model, and what is given."""
+    names = {name for stage in recipe.stages for name in stage.mix} - given.keys()
     found: dict[str, Any] = {name: load_corpus(name, recipe.hold_out)[0] for name in sorted(names) if not is_own(name)}
     if own := sorted(filter(is_own, names)):
         from echoless.workshop.mind.pocket.talks import OwnTalks, Switching
@@ -92,7 +93,7 @@ def sources(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
         talks = {language: OwnTalks(HERE / "lines" / language, hold_out=recipe.hold_out) for language in spoken}
         for name in own:
             found[name] = Switching(*(talks[language] for language in name.split("-")[1:]))
-    return found
+    return found | dict(given)
 
 
 def openings_of(language: str) -> Path:
@@ -101,7 +102,7 @@ def openings_of(language: str) -> Path:
 
 
 def is_own(name: str) -> bool:
-    """Is it a source of own lines, `own-en`, `own-zh`, `own-en-zh` (both in one conversation), or a corpus?"""
+    """Is it a source of written lines, `own-en`, `own-zh`, `own-en-zh` (both in one conversation), or a corpus?"""
     return name.startswith("own-")
 
 

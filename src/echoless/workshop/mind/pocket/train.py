@@ -2,6 +2,7 @@
 
     python -m echoless.workshop.mind.pocket.train RECIPE.toml --out out/mind/pocket [--minutes 60 --rows 8]
     python -m echoless.workshop.mind.pocket.train RECIPE.toml --out out/mind/pocket --device cuda --workers 14 --fast
+    python -m echoless.workshop.mind.pocket.train RECIPE.toml --out out/mind/more --base FILE.gguf  # goes on
 
 A recipe is written for a GPU. On two CPU cores give `--rows 8`: smaller steps, at a lower rate, and more of them.
 Every step draws its rows from (seed, stage, step) alone, and checkpoints hold model and optimiser: a run that was
@@ -16,7 +17,7 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -26,10 +27,12 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 
+from echoless.workshop.mind.errors import MindError
 from echoless.workshop.mind.pocket.corpora import CorpusError
 from echoless.workshop.mind.pocket.lines import LinesError
 from echoless.workshop.mind.pocket.model import Llama, Shape
 from echoless.workshop.mind.pocket.recipe import Recipe, RecipeError, Stage, is_own, load_recipe, sources
+from echoless.workshop.mind.pocket.start import take_pieces, take_weights
 from echoless.workshop.mind.pocket.stream import Batch, Pool, mask_of, misheard, stream
 from echoless.workshop.mind.pocket.vocab import join_vocabs, load_vocab, train_vocab
 
@@ -58,6 +61,22 @@ class Run:
     model: Llama
     out: Path
     how: How
+    halves: bool = False
+    """Reckon in bfloat16 where that loses nothing."""
+
+
+def halves_pay(device: str) -> bool:
+    """Whether bfloat16 is quicker than float32: a CPU that lacks it is thirty times slower with it."""
+    if device != "cpu":
+        return True
+    took = {}
+    for kind in (torch.float32, torch.bfloat16):
+        square = torch.randn(256, 256).to(kind)
+        began = time.perf_counter()
+        for _ in range(3):
+            square @ square
+        took[kind] = time.perf_counter() - began
+    return took[torch.bfloat16] < took[torch.float32]
 
 
 def optimiser(model: Llama, stage: Stage) -> torch.optim.AdamW:
@@ -136,84 +155,129 @@ def rows_of(
     return Pool(batches, recipe.seed, 1 + stage.steps // 6) if how.fast else batches
 
 
+def descend(model: torch.nn.Module, adam: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    """One step down `loss`, the norm of the gradient held to 1."""
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    adam.step()
+    adam.zero_grad(set_to_none=True)
+
+
+class Curve:
+    """The loss of a stage: OUT/loss.csv, and a progress line with tokens a second and time left."""
+
+    def __init__(self, path: Path, stage: Stage, first: int) -> None:
+        keep_log(path, stage.name, first)
+        self.stage, self.first = stage, first
+        self.started, self.tokens, self.mean = time.monotonic(), 0, 0.0
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
+        self.progress = Progress(*columns, TimeRemainingColumn())
+        self.bar = self.progress.add_task(stage.name, total=stage.steps, completed=first, note="")
+        self.log = path.open("a")
+
+    def __enter__(self) -> Curve:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+        self.log.close()
+
+    def adds(self, step: int, loss: torch.Tensor, tokens: int, spent: float) -> None:
+        """A step was done. A GPU must not wait for every loss, so there it is one in ten that is looked at."""
+        self.tokens += tokens
+        if loss.device.type == "cpu" or step % 10 == 0 or step == self.first + 1:
+            value = loss.item()
+            self.mean = value if step == self.first + 1 else 0.9 * self.mean + 0.1 * value
+            self.log.write(f"{self.stage.name},{step},{value:.4f},{spent:.1f}\n")
+        note = f"loss {self.mean:.3f}  {self.tokens / (time.monotonic() - self.started):,.0f} tokens/s"
+        self.progress.update(self.bar, completed=step, note=note)
+        if step % 20 == 0:
+            self.log.flush()
+            if not self.progress.console.is_terminal:
+                print(f"{self.stage.name} {step}/{self.stage.steps} {note}", flush=True)
+
+
+def learn(run: Run, stage: Stage, adam: torch.optim.Optimizer, rows: Batch, step: int, rate: float) -> torch.Tensor:
+    """One step; its loss."""
+    device = run.how.device
+    tokens, weights, owner = (part.to(device, non_blocking=True) for part in rows)
+    torch.manual_seed(run.recipe.seed * 1_000_003 + step)  # dropout, too, repeats after a resume
+    for group in adam.param_groups:
+        group["lr"] = rate
+    heard = misheard(tokens, weights, stage.user_weight, stage.noise) if stage.noise else tokens
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=run.halves):
+        loss = run.model.loss(tokens.long(), weights.float(), mask_of(owner), heard.long())
+    descend(run.model, adam, loss)
+    return loss.detach()
+
+
 def run_stage(run: Run, stage: Stage, batches: Iterable[Batch], left: float) -> None:
     """Train one stage from where its checkpoint stands to its last step; stop early, complete, after `left` seconds
     (0: never)."""
-    recipe, model, out, how = run.recipe, run.model, run.out, run.how
-    path = out / f"{stage.name}.pt"
-    adam, first, spent = optimiser(model, stage), 0, 0.0
-    for layer in model.blk:
+    path, adam, step, spent = run.out / f"{stage.name}.pt", optimiser(run.model, stage), 0, 0.0
+    for layer in run.model.blk:
         layer.dropout = stage.dropout
     if path.exists():
-        state = torch.load(path, weights_only=True, map_location=how.device)
-        model.load_state_dict(state["model"])
+        state = torch.load(path, weights_only=True, map_location=run.how.device)
+        run.model.load_state_dict(state["model"])
         if state["done"]:
             return
         adam.load_state_dict(state["adam"])
-        first, spent = state["step"], state["spent"]
-    keep_log(out / "loss.csv", stage.name, first)
-    started = time.monotonic()
-    began, saved, tokens_seen, mean = started - spent, started, 0, 0.0
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
-    with Progress(*columns) as progress, (out / "loss.csv").open("a") as log:
-        bar = progress.add_task(stage.name, total=stage.steps, completed=first, note="")
-        step = first
-        seconds = left + spent if left else math.inf
+        step, spent = state["step"], state["spent"]
+    seconds = left + spent if left else math.inf
+    saved = time.monotonic()
+    began = saved - spent
+    with Curve(run.out / "loss.csv", stage, step) as curve:
         for rows in batches:
             spent = time.monotonic() - began
             done = max(step / stage.steps, spent / seconds)
             if done >= 1.0:
                 break
-            tokens, weights, owner = (part.to(how.device, non_blocking=True) for part in rows)
-            torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, too, repeats after a resume
-            for group in adam.param_groups:
-                group["lr"] = rate_at(stage, done, step)
-            heard = misheard(tokens, weights, stage.user_weight, stage.noise) if stage.noise else tokens
-            with torch.autocast(how.device, dtype=torch.bfloat16):
-                loss = model.loss(tokens.long(), weights.float(), mask_of(owner), heard.long())
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            adam.step()
-            adam.zero_grad(set_to_none=True)
-            step, tokens_seen = step + 1, tokens_seen + tokens.numel()
-            if how.device == "cpu" or step % 10 == 0 or step == first + 1:  # a GPU must not wait for every loss
-                value = loss.item()
-                mean = value if step == first + 1 else 0.9 * mean + 0.1 * value
-                log.write(f"{stage.name},{step},{value:.4f},{spent:.1f}\n")
-            speed = tokens_seen / (time.monotonic() - started)
-            progress.update(bar, completed=step, note=f"loss {mean:.3f}  {speed:,.0f} tokens/s")
-            if step % 20 == 0:
-                log.flush()
-                if not progress.console.is_terminal:
-                    print(f"{stage.name} {step}/{stage.steps} loss {mean:.3f} {speed:,.0f} tokens/s", flush=True)
+            loss = learn(run, stage, adam, rows, step, rate_at(stage, done, step))
+            step += 1
+            curve.adds(step, loss, rows[0].numel(), spent)
             if step % SAVE_EVERY == 0 and time.monotonic() - saved >= SAVE_AFTER:
                 saved = time.monotonic()
-                state = {"model": model.state_dict(), "adam": adam.state_dict(), "step": step, "spent": spent}
+                state = {"model": run.model.state_dict(), "adam": adam.state_dict(), "step": step, "spent": spent}
                 save(path, state | {"done": False})
-    save(path, {"model": model.state_dict(), "step": step, "spent": spent, "done": True})
+    save(path, {"model": run.model.state_dict(), "step": step, "spent": spent, "done": True})
 
 
-def compiled(model: Llama, stage: Stage) -> Callable[..., torch.Tensor]:
+def compiled(model: Llama, stage: Stage, halves: bool) -> Callable[..., torch.Tensor]:
     """The model's inner part compiled for the stage's shape, tried once, forwards and back."""
     for layer in model.blk:
         layer.dropout = stage.dropout
     quick = torch.compile(model.hidden)
     device = model.token_embd.weight.device
     tokens = torch.zeros(stage.rows, stage.length, dtype=torch.long, device=device)
-    with torch.autocast(device.type, dtype=torch.bfloat16):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=halves):
         quick(tokens, mask_of(tokens)).float().mean().backward()
     model.zero_grad(set_to_none=True)
     return quick
 
 
-def train(recipe_path: Path, out: Path, minutes: float = 0.0, rows: int = 0, how: How | None = None) -> Llama:
-    """All stages of a recipe, `minutes` in all (0: no limit but its steps), in steps of at most `rows` rows. Raises
-    RecipeError, CorpusError, LinesError."""
+def train(
+    recipe_path: Path, out: Path, minutes: float = 0.0, rows: int = 0, how: How | None = None, base: Path | None = None
+) -> Llama:
+    """All stages of a recipe file: see train_recipe. Raises RecipeError as well."""
     recipe, digest = load_recipe(recipe_path)
-    began, how = time.monotonic(), how or How()
+    return train_recipe(recipe, digest, out, minutes, rows, how or How(), base)
+
+
+def train_recipe(
+    recipe: Recipe, digest: str, out: Path, minutes: float, rows: int, how: How, base: Path | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Llama:  # fmt: skip
+    """All stages of a recipe, `minutes` in all (0: no limit but its steps), in steps of at most `rows` rows, going on
+    from the GGUF `base` where there is one. `digest` is the sha256 of its file, `given` are sources by name. Raises
+    RecipeError, CorpusError, LinesError, MindError."""
+    began = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(json.dumps({"sha256": digest, **recipe.model_dump()}, indent=1))
-    found = sources(recipe, recipe.stages)
+    found = sources(recipe, given or {})
+    if base and not (out / "tokenizer.json").exists():
+        take_pieces(base, out / "tokenizer.json")
     vocab = prepare_vocab(recipe, found, out)
     if vocab.get_vocab_size() > recipe.model.vocab:
         raise RecipeError(f"{out}/tokenizer.json has {vocab.get_vocab_size()} pieces, the recipe {recipe.model.vocab}")
@@ -223,8 +287,10 @@ def train(recipe_path: Path, out: Path, minutes: float = 0.0, rows: int = 0, how
     torch.manual_seed(recipe.seed)
     torch.set_float32_matmul_precision("high")
     model = Llama(Shape(**recipe.model.model_dump())).to(how.device).train()
-    run = Run(recipe, model, out, how)
-    plain, quick = model.hidden, compiled(model, stages[0]) if how.fast else model.hidden
+    if base:
+        take_weights(base, model)
+    run = Run(recipe, model, out, how, halves_pay(how.device))
+    plain, quick = model.hidden, compiled(model, stages[0], run.halves) if how.fast else model.hidden
     size = [stage.steps * stage.rows * stage.length for stage in stages]
     for number, stage in enumerate(stages):
         if not how.fast:
@@ -243,6 +309,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("recipe", type=Path)
     ask.add_argument("--out", type=Path, required=True)
+    ask.add_argument("--base", type=Path, metavar="FILE.gguf", help="go on from this pocket model, not from nothing")
     ask.add_argument("--minutes", type=float, default=0.0, help="stop after this long, all stages together")
     ask.add_argument("--rows", type=int, default=0, help="rows a step at most; 8 for a CPU")
     ask.add_argument("--device", default="cpu", choices=["cpu", "cuda", "mps"])
@@ -252,8 +319,9 @@ def main() -> None:
     given = ask.parse_args()
     torch.set_num_threads(given.threads)
     try:
-        train(given.recipe, given.out, given.minutes, given.rows, How(given.device, given.workers, given.fast))
-    except (RecipeError, CorpusError, LinesError) as error:
+        how = How(given.device, given.workers, given.fast)
+        train(given.recipe, given.out, given.minutes, given.rows, how, given.base)
+    except (RecipeError, CorpusError, LinesError, MindError) as error:
         sys.exit(str(error))
 
 

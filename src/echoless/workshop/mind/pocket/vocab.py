@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -67,15 +67,15 @@ def encode(
 ) -> tuple[list[int], list[float]]:
     """Token ids and how much each is to be learnt: agent turns 1, user turns `user_weight` (1 in a corpus), tags 0.
     `rng`: see pieces_of; for what users say only."""
-    ids = [vocab.token_to_id(START)] + ([vocab.token_to_id(CORPUS)] if dialogue.corpus else [])
-    weights = [0.0] * len(ids)
-    end = vocab.token_to_id(END)
+    token: Callable[[str], Any] = vocab.token_to_id  # None only for pieces that it has not: these it has
+    ids = [token(START)] + ([token(CORPUS)] if dialogue.corpus else [])
+    weights, end = [0.0] * len(ids), token(END)
     for number, (role, text) in enumerate(dialogue.turns):
         said = [*pieces_of(vocab, text, rng if role == "user" else None), end]
         if role == "system" or number in dialogue.muted:
             weight = 0.0
         else:
             weight = 1.0 if dialogue.corpus or role == "assistant" else user_weight
-        ids += [vocab.token_to_id(f"<|{role}|>"), *said]
+        ids += [token(f"<|{role}|>"), *said]
         weights += [0.0] + [weight] * len(said)
     return ids, weights

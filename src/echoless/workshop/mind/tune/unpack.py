@@ -12,6 +12,7 @@ from typing import Any
 import gguf
 import numpy as np
 from gguf.quants import dequantize
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
 from echoless.workshop.mind.errors import MindError
 
@@ -27,11 +28,6 @@ def unturned(weight: np.ndarray, heads: int) -> np.ndarray:
     """Undo llama.cpp's order of rotary pairs in a (heads x size, width) weight: interleaved there, in halves here."""
     size = weight.shape[0] // heads
     return weight.reshape(heads, size // 2, 2, -1).swapaxes(1, 2).reshape(weight.shape)
-
-
-def _settings(reader: gguf.GGUFReader) -> dict[str, Any]:
-    """Every field but the long lists."""
-    return {name: field.contents() for name, field in reader.fields.items() if not name.startswith("tokenizer.ggml.t")}
 
 
 def _config(told: dict[str, Any], vocab: int, tied: bool) -> dict[str, Any]:
@@ -51,21 +47,37 @@ def _config(told: dict[str, Any], vocab: int, tied: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write_tokenizer(reader: gguf.GGUFReader, told: dict[str, Any], goal: Path) -> None:
-    """tokenizer.json and its settings, from a byte-level BPE with GPT-2's splitting."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+def settings_of(reader: gguf.GGUFReader) -> dict[str, Any]:
+    """Every field but the long lists, and the merges of the tokenizer."""
+    return {name: field.contents() for name, field in reader.fields.items() if not name.startswith("tokenizer.ggml.t")}
 
+
+def tokenizer_of(reader: gguf.GGUFReader) -> Tokenizer:
+    """The byte-level BPE with GPT-2's splitting that lies in the file, without pieces that only fill it up. Raises
+    MindError where it is another kind."""
+    told = settings_of(reader)
     if (told["tokenizer.ggml.model"], told.get("tokenizer.ggml.pre")) != ("gpt2", "gpt-2"):
         raise MindError("only a pocket model's tokenizer can be taken out of a GGUF: name its source folder")
     pieces = list(reader.fields["tokenizer.ggml.tokens"].contents())
     sorts = list(reader.fields["tokenizer.ggml.token_type"].contents())
     merges = [tuple(merge.split(" ")) for merge in told["tokenizer.ggml.merges"]]
-    vocab = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, merges))
+    used = {
+        piece: number
+        for number, (piece, sort) in enumerate(zip(pieces, sorts, strict=True))
+        if sort != gguf.TokenType.UNUSED
+    }
+    vocab = Tokenizer(models.BPE(used, merges))
     vocab.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     vocab.decoder = decoders.ByteLevel()
     control = [piece for piece, sort in zip(pieces, sorts, strict=True) if sort == gguf.TokenType.CONTROL]
     vocab.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in control])
-    start, end = (pieces[int(told[f"tokenizer.ggml.{which}_token_id"])] for which in ("bos", "eos"))
+    return vocab
+
+
+def _write_tokenizer(reader: gguf.GGUFReader, told: dict[str, Any], goal: Path) -> None:
+    """tokenizer.json and its settings."""
+    vocab = tokenizer_of(reader)
+    start, end = (str(vocab.id_to_token(int(told[f"tokenizer.ggml.{which}_token_id"]))) for which in ("bos", "eos"))
     vocab.post_processor = processors.TemplateProcessing(
         single=f"{start} $A", special_tokens=[(start, vocab.token_to_id(start))]
     )
@@ -84,7 +96,7 @@ def unpack(file: Path, goal: Path) -> Path:
     from safetensors.numpy import save_file
 
     reader = gguf.GGUFReader(file)
-    told = _settings(reader)
+    told = settings_of(reader)
     if told["general.architecture"] != "llama":
         raise MindError(f"{file.name} is a {told['general.architecture']}: name the Hugging Face folder it came from")
     goal.mkdir(parents=True, exist_ok=True)
