@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +15,19 @@ for needed in ("torch", "tokenizers", "gguf"):
 
 import torch  # noqa: E402
 
+from echoless.workshop.mind.errors import MindError  # noqa: E402
 from echoless.workshop.mind.pocket import stream  # noqa: E402
 from echoless.workshop.mind.pocket import train as training  # noqa: E402
 from echoless.workshop.mind.pocket.dialogue import Dialogue  # noqa: E402
-from echoless.workshop.mind.pocket.export import export  # noqa: E402
+from echoless.workshop.mind.pocket.export import as_folder, export, is_pocket_run  # noqa: E402
 from echoless.workshop.mind.pocket.model import Llama, Shape  # noqa: E402
+from echoless.workshop.mind.pocket.recipe import HERE, RecipeError  # noqa: E402
 from echoless.workshop.mind.pocket.served import serve  # noqa: E402
+from echoless.workshop.mind.pocket.start import take_weights  # noqa: E402
 from echoless.workshop.mind.pocket.template import END, START, prompt  # noqa: E402
 from echoless.workshop.mind.pocket.verify import AWKWARD, compare_tokenizers, strings  # noqa: E402
 from echoless.workshop.mind.pocket.vocab import encode, join_vocabs, load_vocab, train_vocab  # noqa: E402
+from echoless.workshop.mind.pocket.yours import YOURS, at_hand, load_yours, with_yours  # noqa: E402
 
 TEXTS = ["hello there, how are you", "I'm fine, thank you", "what a nice day it is", "tell me about the weather"] * 5
 RECIPE = """
@@ -186,3 +191,60 @@ async def test_a_random_model_writes_the_same_tokens_in_llama_cpp(run: Path) -> 
             ours = model.continue_greedily(ids, 20, vocab.token_to_id(END))
             answer = await served.complete(asked, temperature=0, n_predict=20, return_tokens=True)
             assert [token for token in answer["tokens"] if token != vocab.token_to_id(END)] == ours
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_a_file_that_ships(run: Path) -> None:
+    """Weights and pieces come out of the GGUF; the loss begins where it ended."""
+    recipe, again = run.parent / "tiny.toml", run.parent / "again"
+    model = training.train(recipe, run)
+    file = export(run, "own", "f32", run / "tiny.gguf")
+    training.train(recipe, again, base=file)
+    text = "hello there 你好 <|end|>"
+    assert load_vocab(again / "tokenizer.json").encode(text).ids == load_vocab(run / "tokenizer.json").encode(text).ids
+    read = training.load_recipe(recipe)[0]
+    rows = stream.batch(read, read.stages[0], 0, training.sources(read, {}), load_vocab(run / "tokenizer.json"))
+    loss = model.loss(rows[0].long(), rows[1].float(), stream.mask_of(rows[2])).item()
+    assert float(losses(again)[1]) == pytest.approx(loss, abs=0.15)  # that row before the first step, with dropout
+    other = Llama(Shape(300, layers=1, width=64, heads=2, hidden=96, context=256))
+    with pytest.raises(RecipeError, match="another shape"):
+        take_weights(file, other)
+
+
+@pytest.mark.slow
+def test_a_run_from_nothing_is_read_by_transformers(run: Path) -> None:
+    """`mind export` of such a run: the same logits through transformers as through our own model."""
+    transformers = pytest.importorskip("transformers", reason="it belongs to the extra echoless[mind]")
+    with pytest.raises(MindError, match="not trained to its end"):
+        (run / "recipe.json").write_text(json.dumps({"stages": [{"name": "own"}]}))
+        as_folder(run, run / "folder")
+    model = training.train(run.parent / "tiny.toml", run)
+    assert is_pocket_run(run)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(as_folder(run, run / "folder")).eval()
+    tokens = torch.randint(0, 300, (2, 40))
+    with torch.no_grad():
+        assert torch.allclose(theirs(tokens).logits, model(tokens), atol=1e-4)
+
+
+def test_ones_own_dialogues_are_half_of_what_is_learnt(tmp_path: Path) -> None:
+    talk = [("user", "ahoy"), ("user", "who are you"), ("assistant", "Ada."), ("user", "bye"), ("assistant", "Bye.")]
+    lines = [{"messages": [{"role": r, "content": t} for r, t in talk], "language": "en"}, {"messages": []}]
+    (tmp_path / "dialogues.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    yours = load_yours(tmp_path)
+    assert yours.language == "en" and len(yours.talks) == 1
+    for seed in range(20):
+        turns = yours.sample(random.Random(seed), 2).turns
+        assert turns in ((("user", "who are you"), ("assistant", "Ada.")), (("user", "bye"), ("assistant", "Bye.")))
+    assert yours.sample(random.Random(1), 10).turns[-1] == ("assistant", "Bye.")
+    (tmp_path / "dialogues.jsonl").write_text(json.dumps({"messages": [{"role": "user", "content": "hm"}]}) + "\n")
+    with pytest.raises(MindError, match="no dialogue in it has an answer"):
+        load_yours(tmp_path)
+
+
+def test_a_recipe_does_without_the_corpora_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECHOLESS_SHARED", str(tmp_path))
+    recipe, away = at_hand(training.load_recipe(HERE / "recipes" / "pocket.toml")[0])
+    assert away == ["crosswoz", "kdconv", "taskmaster-4", "topical-chat"]
+    assert all(stage.mix and set(stage.mix) <= {"own-en", "own-zh", "own-en-zh"} for stage in recipe.stages)
+    for stage in with_yours(recipe).stages:
+        assert stage.mix[YOURS] == pytest.approx(sum(stage.mix.values()) / 2)

@@ -14,6 +14,9 @@ from echoless.workshop.mind.errors import MindError
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
+RUNS = ("run.json", "recipe.json")
+"""What tells a run of `mind train`: of a base, of a pocket model from nothing."""
+
 
 @app.command()
 def export(
@@ -33,7 +36,7 @@ def export(
     title = name or Path(source).resolve().name
     if out is not None and out.suffix == ".gguf" and len(wanted) > 1:
         raise MindError("--out names one file, --type several: give a folder")
-    home = out or (Path(source) if (Path(source) / "run.json").is_file() else Path())
+    home = out or (Path(source) if any((Path(source) / mark).is_file() for mark in RUNS) else Path())
     goals = {kind: home if home.suffix == ".gguf" else home / f"{title}-{kind}.gguf" for kind in wanted}
     given = [argument for kind in wanted for argument in ("--type", kind)]
     given += ["--out", str(home), "--name", title, "--verify" if check else "--no-verify"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,9 @@ from echoless.workshop.mind.errors import MindError
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 FROM_NOTHING = ("pocket",)
-"""Bases that are recipes: trained from nothing."""
+"""Bases that are recipes: trained from nothing, with half of what they read from DATA where there is one."""
+ASKED = "asked.json"
+"""What a run from nothing was asked for."""
 _WHAT, _HOW, _TEACHER, _PREFER = "What", "How", "A teacher", "Better and worse replies"
 
 
@@ -52,13 +55,14 @@ def train(
 
     Kill it at any time: the same command with --resume goes on from the last checkpoint with the same loss. Where DATA
     has preferences.jsonl a second stage (DPO) follows. '--base pocket' trains a pocket model from nothing by its
-    recipe; '--base pocket-en' fine-tunes the one that ships.
+    recipe, half of it on DATA where that is given; '--base pocket-en' fine-tunes the one that ships.
     """
     run = _folder(data, base, out, resume)
     from echoless.workshop.mind.tune.plan import Plan, load_plan
 
-    if base in FROM_NOTHING:
-        raise typer.Exit(_from_nothing(base, run, minutes, threads))
+    if base in FROM_NOTHING or (resume and (run / ASKED).is_file()):
+        asked = {"base": base, "data": data and str(data), "minutes": minutes, "threads": threads}
+        raise typer.Exit(_from_nothing(run, asked))
     if (run / "run.json").is_file():
         if not resume:
             raise MindError(f"{run} holds a run already: --resume goes on with it, or name another folder with --out")
@@ -99,20 +103,37 @@ def _folder(data: Path | None, base: str | None, out: Path | None, resume: bool)
     return out or Path("out") / "mind" / (f"{data.resolve().name}-{name}" if data else name)
 
 
-def _from_nothing(base: str, run: Path, minutes: float, threads: int) -> int:
-    """The door to the pocket models' own trainer, which resumes by itself; the exit code."""
-    given = ["--base", base, "--out", str(run), "--minutes", f"{minutes:g}", "--threads", str(threads)]
-    if (code := MIND.run(["mind", "train", *given])) is not None:
+def _from_nothing(run: Path, asked: dict[str, Any]) -> int:
+    """The door to the pocket models' own trainer, which goes on where a run stands; the exit code. What was asked for
+    first holds. Raises MindError."""
+    if (run / ASKED).is_file():
+        asked = json.loads((run / ASKED).read_text("utf-8"))
+    run.mkdir(parents=True, exist_ok=True)
+    (run / ASKED).write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
+    if (code := MIND.run(["mind", "train", "--resume", "--out", str(run)])) is not None:
         return code
     import os
 
     import torch
 
-    from echoless.workshop.mind.pocket.train import How
-    from echoless.workshop.mind.pocket.train import train as go
+    from echoless.workshop.mind.pocket.corpora import CorpusError, shared
+    from echoless.workshop.mind.pocket.recipe import load_recipe
+    from echoless.workshop.mind.pocket.train import How, train_recipe
+    from echoless.workshop.mind.pocket.yours import YOURS, at_hand, load_yours, with_yours
 
+    recipe, digest = load_recipe(Path(__file__).parent / "recipes" / f"{asked['base']}.toml")
+    recipe, away = at_hand(recipe)
+    if away:
+        typer.echo(f"without {', '.join(away)}: they are not in {shared() / 'corpora'}", err=True)
+    given = {}
+    if asked["data"]:
+        recipe, given = with_yours(recipe), {YOURS: load_yours(Path(asked["data"]))}
+        typer.echo(f"half of what it learns from are your {len(given[YOURS].talks)} dialogues", err=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.set_num_threads(threads or max(1, (os.cpu_count() or 2) - 1))
-    go(Path(__file__).parent / "recipes" / f"{base}.toml", run, minutes, 8 if device == "cpu" else 0, How(device))
-    typer.echo(f"Next: python -m echoless.workshop.mind.pocket.export {run}", err=True)
+    torch.set_num_threads(asked["threads"] or max(1, (os.cpu_count() or 2) - 1))
+    try:
+        train_recipe(recipe, digest, run, asked["minutes"], 8 if device == "cpu" else 0, How(device), given=given)
+    except CorpusError as why:
+        raise MindError(str(why)) from None
+    typer.echo(f"Next: echoless mind export {run} --type q8_0", err=True)
     return 0

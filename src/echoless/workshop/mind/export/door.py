@@ -9,6 +9,7 @@ from pathlib import Path
 
 from echoless.workshop.mind.export import verify as holding
 from echoless.workshop.mind.export.write import check_kinds, prepare, write
+from echoless.workshop.mind.pocket.export import as_folder, is_pocket_run
 
 _KINDS = {0: "f32", 1: "f16", 32: "bf16", 7: "q8_0", 18: "q6_k", 17: "q5_k_m", 16: "q5_k_s", 8: "q5_0", 15: "q4_k_m",
           14: "q4_k_s", 2: "q4_0", 12: "q3_k_m"}  # fmt: skip
@@ -36,17 +37,25 @@ def check(source: str, files: dict[str, Path], steps: int = 40) -> list[holding.
 
 def export(source: str, goals: dict[str, Path], title: str, verify: bool, tell: Callable[[str], None]) -> bool:
     """Write `source` to `goals`, a file a kind of numbers, and hold each to it; whether all can be trusted."""
+    check_kinds(list(goals))
+    with tempfile.TemporaryDirectory(prefix="echoless-export-") as folder:
+        scratch = Path(folder)
+        if is_pocket_run(Path(source)):
+            source = str(as_folder(Path(source), scratch / Path(source).resolve().name))
+        write(prepare(source, scratch, tell), goals, title, tell)
+        for path in goals.values():
+            tell(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+        if not verify:
+            tell("not held to its source (--no-verify)")
+            return True
+        tell("holding it to its source: tokens, chat template, greedy text")
+        return _hold(source, goals, tell)
+
+
+def _hold(source: str, goals: dict[str, Path], tell: Callable[[str], None]) -> bool:
+    """Hold each file to the source, and leave the report beside it."""
     from echoless.workshop.mind.export_command import told
 
-    check_kinds(list(goals))
-    with tempfile.TemporaryDirectory(prefix="echoless-export-") as scratch:
-        write(prepare(source, Path(scratch), tell), goals, title, tell)
-    for path in goals.values():
-        tell(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
-    if not verify:
-        tell("not held to its source (--no-verify)")
-        return True
-    tell("holding it to its source: tokens, chat template, greedy text")
     good = True
     for report, path in zip(check(source, goals), goals.values(), strict=True):
         tell("\n".join(f"  {line}" for line in [*report.lines(), *(f"WRONG: {fault}" for fault in report.faults())]))

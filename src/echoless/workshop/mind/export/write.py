@@ -121,5 +121,6 @@ def write(model: Path, goals: dict[str, Path], title: str, tell: Tell = lambda w
             if kind in quantise.KINDS:
                 tell(f"quantising to {kind}")
                 quantise.quantise(scratch / "f16.gguf", scratch / f"{kind}.gguf", kind)
-        for kind, goal in goals.items():
+        for kind, goal in reversed(goals.items()):  # the first one named is the newest then: `mind try RUN` takes it
             shutil.move(scratch / f"{kind}.gguf", goal)
+            goal.touch()

@@ -1,6 +1,6 @@
 """Write a trained pocket model as GGUF: weights, pieces, chat template, licence.
 
-    python -m echoless.workshop.mind.pocket.export out/mind/pocket-en --stage own --type q8_0
+    python -m echoless.workshop.mind.pocket.export out/mind/pocket --stage long --type q8_0
 
 The tensors of model.Llama already lie in llama.cpp's order, so nothing is permuted; the tied head is left out.
 """
@@ -16,9 +16,11 @@ import numpy as np
 import torch
 from gguf.quants import quantize
 
+from echoless.workshop.mind.errors import MindError
 from echoless.workshop.mind.pocket.model import Llama, Shape
 from echoless.workshop.mind.pocket.recipe import Recipe
 from echoless.workshop.mind.pocket.template import CONTROL, END, START, TEMPLATE
+from echoless.workshop.mind.tune.unpack import unpack
 
 TYPES = {
     "f32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
@@ -96,11 +98,28 @@ def export(out: Path, stage: str, kind: str, path: Path) -> Path:
     return path
 
 
+def is_pocket_run(place: Path) -> bool:
+    """Whether a folder is a run of `train`."""
+    return (place / "recipe.json").is_file() and (place / "tokenizer.json").is_file()
+
+
+def as_folder(out: Path, goal: Path) -> Path:
+    """A run as transformers reads it, in the folder `goal`. Raises MindError where it is not trained to its end."""
+    last = json.loads((out / "recipe.json").read_text())["stages"][-1]["name"]
+    if not (out / f"{last}.pt").is_file() or not torch.load(out / f"{last}.pt", weights_only=True)["done"]:
+        raise MindError(f"{out} is not trained to its end yet: go on with 'echoless mind train --resume --out {out}'")
+    file = export(out, last, "f32", goal.with_suffix(".gguf"))
+    try:
+        return unpack(file, goal)
+    finally:
+        file.unlink()
+
+
 def main() -> None:
     """The command line of this module."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("out", type=Path, help="the folder of a run of train")
-    ask.add_argument("--stage", default="own")
+    ask.add_argument("--stage", required=True, help="one of the recipe's stages, as a rule the last")
     ask.add_argument("--type", choices=sorted(TYPES), default="q8_0")
     ask.add_argument("--to", type=Path)
     given = ask.parse_args()

@@ -1,6 +1,6 @@
 """Hold an export to its word: llama.cpp's server must read and write the very tokens that torch does.
 
-python -m echoless.workshop.mind.pocket.verify out/mind/pocket-en --stage own
+python -m echoless.workshop.mind.pocket.verify out/mind/pocket --stage long
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def main() -> None:
     """The command line of this module."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("out", type=Path)
-    ask.add_argument("--stage", default="own")
+    ask.add_argument("--stage", required=True, help="one of the recipe's stages, as a rule the last")
     given = ask.parse_args()
     torch.set_num_threads(1)
     sys.exit(0 if asyncio.run(verify(given.out, given.stage)) else 1)
