@@ -1,0 +1,107 @@
+"""Dialogues with mild words put into them on purpose, and what `mind collect` and `mind clean` make of them.
+
+They come from the pocket models' own lines. In a third of the replies a mild word is put in; three of the four words
+are on the list that cleaning is given, one is not, as no list is ever whole.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from echoless.workshop.mind.clean.run import Rules, clean
+from echoless.workshop.mind.collect.run import collect
+from echoless.workshop.mind.collect.source import Wish
+from echoless.workshop.mind.form import NEUTRAL, PREFERENCES, read_talks
+from echoless.workshop.mind.pairs import write_pairs
+from echoless.workshop.mind.pocket.dialogue import Said
+from echoless.workshop.mind.pocket.recipe import HERE
+from echoless.workshop.mind.pocket.talks import OwnTalks
+from echoless.workshop.mind.progress import Bar
+
+LISTED = ("darn", "blasted", "dang")
+UNLISTED = ("flipping",)
+SHARE = 0.35
+"""Of the replies."""
+HELD = 400
+"""Dialogues that no training sees."""
+_PLACE = re.compile(r"\b(the|a|my|your|that|this|some|any)\b ", re.IGNORECASE)
+Talk = tuple[Said, ...]
+
+
+def contaminate(reply: str, rng: random.Random) -> str:
+    """The reply with one of the words in it."""
+    word = rng.choice((*LISTED, *UNLISTED))
+    places = list(_PLACE.finditer(reply))
+    if places:
+        place = rng.choice(places)
+        return f"{reply[: place.end()]}{word} {reply[place.end() :]}"
+    return f"{word.capitalize()}! {reply}"
+
+
+def share(replies: Sequence[str], words: Sequence[str]) -> float:
+    """Of replies with one of the words."""
+    known = re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE)
+    return sum(bool(known.search(reply)) for reply in replies) / len(replies)
+
+
+def dialogues(count: int, rng: random.Random, most_turns: int = 4) -> list[Talk]:
+    """Dialogues from the pocket models' English lines, none twice."""
+    talks, found = OwnTalks(HERE / "lines" / "en"), dict[Talk, None]()
+    while len(found) < count:
+        turns = tuple((role, text) for role, text in talks.sample(rng, most_turns).turns if role != "system")
+        if turns and turns[0][0] == "user":
+            found[turns] = None
+    return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """`held`: untouched, no first line of theirs is trained on. `mixed`: contaminated. `cleaned`, `neutral` and
+    `pairs`: what cleaning made of them."""
+
+    held: list[Talk]
+    mixed: list[Talk]
+    cleaned: list[Talk]
+    neutral: list[Talk]
+    pairs: list[dict[str, Any]]
+
+
+def prepare(out: Path, seed: int, count: int, bar: Bar) -> Data:
+    """`count` dialogues, contaminated, collected and cleaned with the real commands; cleaning is done once."""
+    rng = random.Random(seed)
+    found = dialogues(count + HELD, rng)
+    held, prompts = found[:HELD], {talk[0][1] for talk in found[:HELD]}
+    mixed = [
+        tuple(
+            (role, contaminate(text, rng) if role == "assistant" and rng.random() < SHARE else text)
+            for role, text in talk
+        )
+        for talk in found[HELD:]
+        if not prompts & {text for _, text in talk}
+    ]
+    if not (out / "cleaned").exists():
+        _clean(out, seed, mixed, bar)
+        (out / "cleaned").touch()
+    pairs = [json.loads(line) for line in (out / "clean" / PREFERENCES).read_text("utf-8").splitlines()]
+    return Data(held, mixed, _read(out / "clean"), _read(out / "clean", NEUTRAL), pairs)
+
+
+def _clean(out: Path, seed: int, talks: Sequence[Talk], bar: Bar) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps({"messages": [{"role": r, "content": t} for r, t in talk]}) + "\n" for talk in talks)
+    (out / "talk.jsonl").write_text("".join(lines), "utf-8")
+    (out / "words.txt").write_text("\n".join(LISTED) + "\n", "utf-8")
+    collect([str(out / "talk.jsonl")], out / "data", Wish(licence="Apache-2.0"), bar)
+    rules = Rules(hold_out=0.0, words=out / "words.txt", off=frozenset({"duplicate", "near-duplicate"}))
+    clean(out / "data", out / "clean", rules, bar)
+    write_pairs(out / "clean", None, True, out / "words.txt", seed)
+
+
+def _read(folder: Path, *name: str) -> list[Talk]:
+    return [tuple((m.role, m.text) for m in talk.messages) for talk in read_talks(folder, *name)]
