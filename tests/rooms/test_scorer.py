@@ -19,10 +19,11 @@ from agents import (
 )
 from mutants import conversation, rehearse, write_people
 from people import script, words
+from tests.ears.echo_sounds import noise, spoken
 
 from echoless.frames import RATE
 from echoless.rooms.measures import as_json, failed, pool, quantile, rate, share
-from echoless.rooms.scorer import judge
+from echoless.rooms.scorer import judge, onset
 from echoless.rooms.scorer import write as write_scores
 from echoless.rooms.talkers import fire_times
 
@@ -169,3 +170,11 @@ def test_a_nod_beside_an_interruption_is_not_blamed(folder):
     scores = judge(user, track(40, (4.0, cut(0, 4.5)), (11.5, REPLY)), told)
     assert scores.talkers[1]["noticed"]
     assert "stops_agent" not in scores.talkers[2]
+
+
+def test_tells_when_a_voice_alone_can_be_heard():
+    voice = spoken("en-us+f4", 2)
+    first = int(np.flatnonzero(np.abs(voice) > 0.01)[0])
+    late = np.concatenate((np.zeros(RATE // 2, np.float32), voice[first:]))
+    assert 0.5 < onset(late) < 0.8
+    assert onset(noise(RATE)) == 1.0

@@ -128,6 +128,9 @@ def pool(all_scores: Iterable[Scores]) -> dict[str, Measure]:
         values = [float(t[name]) for t in noticed if t.get(name) is not None]  # type: ignore[arg-type]
         middle(f"{name}_p50", values, 0.5)
         middle(f"{name}_p95", values, 0.95)
+    behind = [float(t["ducked"]) - float(t["clear"]) for t in noticed if "clear" in t]  # type: ignore[arg-type]
+    middle("ducked_behind_p50", behind, 0.5)
+    middle("ducked_behind_p95", behind, 0.95)
     nods = [t for t in talkers if t["kind"] == "backchannel" and "stops_agent" in t]
     part("backchannels_stop", [t for t in nods if _english(t)], "stops_agent")
     part("backchannels_stop_zh", [t for t in nods if not _english(t)], "stops_agent")

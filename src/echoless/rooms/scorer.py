@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from echoless.ears.vad import CHUNK, VoiceActivity
 from echoless.frames import RATE, Samples
 from echoless.rooms.bursts import FRAME, BurstFinder, frame_levels
 from echoless.rooms.levels import USER_DBFS, active_level, read_wav
@@ -58,7 +59,7 @@ class Scores:
     """`begin`, `end`, `kind` (reply, self_answer, unprompted, to_backchannel, to_noise), `latency`, `over_user`."""
     talkers: list[dict[str, object]] = field(default_factory=list)
     """`number`, `kind`, `begin`, `end`, `over_agent`, `who`, and where they apply `text` with `language`, `noticed`,
-    `ducked`, `stopped`, `stops_agent`, `answered`."""
+    `ducked`, `clear`, `stopped`, `stops_agent`, `answered`."""
     self_interruptions: list[float] = field(default_factory=list)
     """When the agent fell silent in the middle of a reply though nobody spoke."""
     false_ducks: list[tuple[float, float]] = field(default_factory=list)
@@ -84,7 +85,7 @@ def judge(user: Samples, speaker: Samples, script: Script) -> Scores:
 
 class _Judge:
     def __init__(self, user: Samples, speaker: Samples, script: Script) -> None:
-        self.script, self.speaker = script, speaker
+        self.script, self.user, self.speaker = script, user, speaker
         self.level = active_level(speaker)
         self.levels = frame_levels(speaker)
         self.audible_dbfs = max(-60.0, self.level - 30) if np.isfinite(self.level) else -60.0
@@ -180,6 +181,7 @@ class _Judge:
                 out["noticed"] = noticed
                 if noticed and down is not None:
                     out["ducked"] = (down - one.begin) / 100
+                    out["clear"] = onset(self.user[one.begin * FRAME : (one.begin + NOTICE) * FRAME])
                     stopped = self._silent(down)
                     out["stopped"] = None if stopped is None else (stopped - one.begin) / 100
         if one.kind not in ("backchannel", "noise") and one.talker.who == "user":
@@ -259,6 +261,20 @@ class _Judge:
             return None
         power = np.abs(np.fft.rfft(piece * np.hanning(_SIDE))) ** 2
         return 10 * np.log10(np.add.reduceat(power, _BANDS) + 1e-6)
+
+
+def onset(voice: Samples) -> float:
+    """Seconds until Silero hears speech in a voice alone: the second of two chunks in a row over one half, or its end.
+
+    Phrases begin with breath and soft consonants: nobody who hears the same voice in a room can be sure sooner.
+    """
+    hears, before = VoiceActivity(), False
+    for at in range(0, len(voice) - CHUNK + 1, CHUNK):
+        now = hears(voice[at : at + CHUNK]) > 0.5
+        if now and before:
+            return (at + CHUNK) / RATE
+        before = now
+    return len(voice) / RATE
 
 
 def write(scores: Scores, measures: dict[str, object], path: Path) -> None:
