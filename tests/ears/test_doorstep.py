@@ -132,6 +132,15 @@ def test_nobody_is_looked_at_before_a_pause_where_all_are_welcome() -> None:
     assert who.asked == 1
 
 
+def test_whoever_goes_on_speaking_is_looked_at_now_and_then() -> None:
+    door = Doorstep(ByLevel(True))
+    lengths = np.arange(0.5, 3.0, 0.1)
+    looked = [round(float(each), 1) for each in lengths if door.wants(False, round(each * RATE))]
+    assert looked == [1.0, 1.4, 1.8, 2.2, 2.6]
+    assert door.wants(False, round(1.1 * RATE)), "somebody else's turn"
+    assert door.wants(True, round(1.2 * RATE)), "the end is always looked at"
+
+
 def test_a_look_is_final_or_sure_or_long_enough() -> None:
     door = Doorstep(ByLevel(True))
     anna = [Spoken("Anna", "Anna", 0.8, 0.7, seconds) for seconds in (CERTAIN / 2, CERTAIN)]

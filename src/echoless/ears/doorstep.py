@@ -19,6 +19,8 @@ class Who(Protocol):
 
 SOONEST = 1.0
 """Seconds under which nobody is known for sure."""
+AGAIN = 0.4
+"""Seconds of further speech after which somebody who still speaks is looked at again: each look costs some 20 ms."""
 CERTAIN = 3.0
 """Seconds of speech after which there is nothing more to wait for: a look errs far less often than after two."""
 ALONE = round(0.8 / BLOCK_SECONDS)
@@ -39,10 +41,17 @@ class Doorstep:
         self.who = who
         self._shut = 0
         self._quiet = 0
+        self._looked = 0
 
     def wants(self, final: bool, samples: int) -> bool:
         """Whether a stretch of speech is to be looked at: its end always, before that where it can decide something."""
-        return self.who is not None and (final or (self.who.only_enrolled and samples >= SOONEST * RATE))
+        if self.who is None or final:
+            return self.who is not None
+        fresh = samples - self._looked
+        if not self.who.only_enrolled or samples < SOONEST * RATE or 0 <= fresh < AGAIN * RATE:
+            return False
+        self._looked = samples
+        return True
 
     def admits(self, spoken: Spoken | None, final: bool) -> bool | None:
         """Whether this voice may have the floor; None: hear more of it first. `final`: there will not be more."""

@@ -402,6 +402,8 @@ class Ears:
             return []
         if known.wish.pause is not None and known.wish.pause != turn.pause:
             return []  # the user went on meanwhile
+        if known.spoken is None and turn.known:
+            known.spoken = turn.known.spoken  # not every stretch is looked at
         turn.known = known
         return [Partial(turn.text(known.text))] if known.text and not turn.weighing else []
 
