@@ -61,11 +61,22 @@ lock:  ## pin the newest versions that fit pyproject.toml, with hashes
 voice-setup: setup  ## .venv-voice: torch and what trains a voice (6 GB)
 	@bash scripts/voice-setup.sh
 
-test-voice: voice-setup  ## train, export and speak a tiny voice, recolour a data set, hold ours to Resemblyzer
+QUALITY ?= x-low
+BATCH ?= 32
+STEPS ?= 50000
+voice:  ## a voice from a data set: make voice DATA=mine NAME=anna (QUALITY, BATCH, STEPS); again to go on
+	@test -n "$(DATA)" -a -n "$(NAME)" || { echo "voice: make voice DATA=folder NAME=what-it-is-called"; exit 2; }
+	@$(MAKE) --no-print-directory voice-setup
+	-@$(ECHOLESS) voice check $(DATA)
+	@$(ECHOLESS) voice train $(DATA) --quality $(QUALITY) --batch $(BATCH) --steps $(STEPS) --out out/voice/$(NAME)
+	@$(ECHOLESS) voice export out/voice/$(NAME) --name $(NAME) --out .
+	@$(ECHOLESS) voice judge ./$(NAME).onnx espeak flite:slt
+
+test-voice:  ## train, export and speak a tiny voice, recolour a data set, hold ours to Resemblyzer
 	@bash scripts/setup.sh dev
 	@.venv/bin/python -m pytest -rs tests/workshop/test_voice_heavy.py tests/workshop/test_voiceprint_command.py
 
-.PHONY: voice-setup test-voice
+.PHONY: voice voice-setup test-voice
 
 livekit: livekit-setup  ## the page in LiveKit rooms: server, worker and page on loopback, until Ctrl-C; ARGS="--language zh"
 	@.venv/bin/python -m echoless.serve.together $(ARGS)

@@ -26,6 +26,7 @@ from echoless.workshop.voice import studio
 from echoless.workshop.voice.align import maximum_path
 from echoless.workshop.voice.dataset import About, DataSet, Line
 from echoless.workshop.voice.errors import WorkshopError
+from echoless.workshop.voice.judge import judge, sentences, table
 from echoless.workshop.voice.quality import measure
 from echoless.workshop.voice.studio import CONSENT, Studio, read_prompts, record, save
 from echoless.workshop.voiceprint.sound import read
@@ -292,6 +293,29 @@ def test_what_cannot_be_trained_on_is_said_before_torch_is_asked_for(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10**8))
     dataset(tmp_path / "good", PROMPTS * 3)
     assert "0.1 GB of disk are free" in refused("good")
+
+
+# --- judging ---
+
+
+def test_a_voice_is_judged_by_what_is_understood_of_it() -> None:
+    texts = sentences("en", 6)
+    assert sentences("en", 6) == texts
+    assert len(set(texts)) == 6
+    heard = iter([*texts, *(text.split(" ", 1)[1] for text in texts)])
+    recogniser, voice = FakeRecogniser(lambda _: next(heard)), Espeak("en-us+m3")
+    good, worse = (judge(name, voice, recogniser, "en", texts) for name in ("good", "worse"))
+    assert good.errors == 0.0
+    assert worse.errors == pytest.approx(6 / sum(len(checking.words(text)) for text in texts))
+    assert worse.spread[0] <= worse.errors <= worse.spread[1]
+    assert 0 < good.factor < 1
+    assert [row.split(" | ")[0] for row in table([worse, good]).splitlines()[2:]] == ["| good", "| worse"]
+
+
+def test_a_voice_without_a_sound_is_one_clear_line() -> None:
+    voice = Espeak("en-us+m3")
+    with pytest.raises(WorkshopError, match="makes no sound"):
+        judge("mute", voice, FakeRecogniser(), "en", ["   "])
 
 
 # --- commands ---

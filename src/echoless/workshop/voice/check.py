@@ -151,11 +151,12 @@ def _one_voice(rows: list[Row], voices: list):  # type: ignore[type-arg, no-unty
 
 def word_errors(said: str, heard: str) -> float:
     """Word error rate; character error rate where words are not written apart."""
-    one, other = _words(said), _words(heard)
+    one, other = words(said), words(heard)
     return Levenshtein.distance(one, other) / max(1, len(one))
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """What is counted: words in lower case without their marks, Han characters one by one."""
     text = unicodedata.normalize("NFKC", text).lower().replace("'", "")
     return re.findall(r"[一-鿿]|[^\W一-鿿]+", text)
 

@@ -256,6 +256,33 @@ def say(
     _play(sound, voice.traits.rate)
 
 
+@app.command()
+def judge(
+    names: Annotated[list[str], typer.Argument(metavar="VOICE...", help="NAME.onnx, espeak:..., flite:...")],
+    count: Annotated[int, typer.Option(min=5, help="Sentences.")] = 40,
+    language: Annotated[str, Option(help="Of the sentences: en or zh.")] = "en",
+) -> None:
+    """How well a recogniser understands voices, and how quick they are."""
+    from echoless.catalogue import pulled
+    from echoless.ears.choose import open_recogniser
+    from echoless.voice.choose import open_voice
+    from echoless.workshop.voice.judge import judge as hear
+    from echoless.workshop.voice.judge import sentences, table
+
+    if language not in ("en", "zh"):
+        raise typer.BadParameter(f"--language is en or zh, not {language!r}")
+    recogniser, texts, rows = open_recogniser(language=language, find=pulled), sentences(language, count), []
+    for name in names:
+        _tell(f"{name} says {len(texts)} sentences")
+        voice = open_voice(name, language, find=pulled)
+        try:
+            rows.append(hear(name, voice, recogniser, language, texts))
+        finally:
+            voice.close()
+    recogniser.close()
+    typer.echo(table(rows))
+
+
 def _play(sound: Any, rate: int) -> None:
     try:
         import sounddevice
