@@ -283,7 +283,7 @@ def test_what_cannot_be_trained_on_is_said_before_torch_is_asked_for(
         return complaint
 
     DataSet.create(tmp_path / "empty", About("en"))
-    assert "has 0 recordings" in refused("empty")
+    assert "0 are there" in refused("empty")
     dataset(tmp_path / "silent", PROMPTS * 3, [quiet(1)] * 9)
     assert "nobody speaks" in refused("silent")
     data = dataset(tmp_path / "cut", PROMPTS * 3)
@@ -293,6 +293,31 @@ def test_what_cannot_be_trained_on_is_said_before_torch_is_asked_for(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10**8))
     dataset(tmp_path / "good", PROMPTS * 3)
     assert "0.1 GB of disk are free" in refused("good")
+
+
+def test_what_cannot_be_recoloured_is_said_before_torch_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Environment, "run", lambda self, arguments: pytest.fail("torch was asked for"))
+    dataset(tmp_path / "base", PROMPTS)
+    save(tmp_path / "me.wav", speak(PROMPTS[0]))
+    command = ["voice", "recolour", str(tmp_path / "base"), "--like", str(tmp_path / "me.wav"), "--agreed"]
+    command += ["--out", str(tmp_path / "out"), "--converter", str(tmp_path)]
+    for says, name in (("config.json is missing", "config.json"), ("checkpoint.pth is missing", "checkpoint.pth")):
+        assert main(command) == 1
+        assert says in capsys.readouterr().err
+        (tmp_path / name).touch()
+    assert main(command) == 1
+    assert "s of speech; 5 are needed" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_script_of_ones_own_may_be_in_another_language(tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("我要一杯茶。", encoding="utf-8")
+    command = ["voice", "synthesise", "--voice", "espeak:cmn", "--script", str(tmp_path / "s.txt"), "--language", "zh"]
+    assert main([*command, "--out", str(tmp_path / "d")]) == 0
+    assert DataSet.open(tmp_path / "d").about.language == "zh"
+    assert DataSet.open(tmp_path / "d").lines[0].id == "zh0001"
 
 
 # --- judging ---

@@ -127,6 +127,7 @@ def synthesise(
     out: Annotated[Path, Option("--out", metavar="DATA", help="The data set.")],
     script: Annotated[str, Option("--script", metavar="en|zh|FILE")] = "en",
     licence: Annotated[str, Option(help="Of that voice: read its card.")] = "that of the voice; see its card",
+    language: Annotated[str | None, Option(help="Of a script of your own.")] = None,
 ) -> None:
     """Have a voice read a script: something to recolour, or to try the machinery with."""
     import numpy as np
@@ -136,7 +137,7 @@ def synthesise(
     from echoless.workshop.voice.dataset import Line
     from echoless.workshop.voice.studio import read_prompts, save
 
-    prompts, language = read_prompts(script), script if script in ("en", "zh") else "en"
+    prompts, language = read_prompts(script), language or (script if script in ("en", "zh") else "en")
     speaks = open_voice(voice, language, find=pulled)
     about = About(
         language, f"{speaks.traits.name} ({voice})", licence, synthetic=True, steps=[f"synthesised by {voice}"]
@@ -162,10 +163,12 @@ def recolour(
 ) -> None:
     """Give a data set the tone colour of another voice (OpenVoice V2)."""
     from echoless.catalogue import models_dir
+    from echoless.workshop.voice.ready import ready_to_recolour
 
     if not agreed:
         typer.confirm("Is this your own voice, or has its speaker agreed to being copied?", abort=True, err=True)
     place = converter or models_dir()
+    ready_to_recolour(DataSet.open(base), like, place)
     likes = [part for path in like for part in ("--like", path)]
     if _elsewhere("recolour", base, *likes, "--out", out, "--converter", place, "--agreed"):
         return

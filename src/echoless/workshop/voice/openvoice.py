@@ -19,20 +19,16 @@ from openvoice_cli.models import SynthesizerTrn
 
 from echoless.frames import RATE, Samples
 from echoless.workshop.voice.errors import WorkshopError
+from echoless.workshop.voice.ready import CONVERTER
 
 LICENCE = "MIT (OpenVoice V2, MyShell)"
 
 
 class Converter:
-    """The converter in `folder`. Raises WorkshopError."""
+    """The converter in `folder`, whose files are there (`ready`). Raises WorkshopError."""
 
     def __init__(self, folder: Path) -> None:
-        settings, self.checkpoint = folder / "config.json", folder / "checkpoint.pth"
-        for path in (settings, self.checkpoint):
-            if not path.is_file():
-                raise WorkshopError(
-                    f"{path} is missing: fetch it with 'echoless pull myshell-ai/OpenVoiceV2/converter/{path.name}'"
-                )
+        settings, self.checkpoint = (folder / name for name in CONVERTER)
         try:
             told = json.loads(settings.read_text(encoding="utf-8"))
             self._sound = {name: int(told["data"][name]) for name in ("filter_length", "hop_length", "win_length")}

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from echoless.ears.voiceprint import Encoder, VoiceprintError, mean, similarity, speech_of
+from echoless.ears.voiceprint import Encoder, mean, similarity, speech_of
 from echoless.frames import RATE, Samples
 from echoless.workshop.voice.dataset import About, DataSet
-from echoless.workshop.voice.errors import WorkshopError
 from echoless.workshop.voice.openvoice import LICENCE, Converter
+from echoless.workshop.voice.ready import spoken_in
 from echoless.workshop.voice.studio import save
 from echoless.workshop.voiceprint.sound import read
 
-LEAST = 5.0
-"""Seconds of speech that a colour is taken from."""
-MOST = 30
 Tell = Callable[[str], None]
 
 
@@ -28,10 +23,8 @@ def recolour(
 
     `right` says by what right that voice is used, and is kept. Raises WorkshopError.
     """
-    if not base.lines:
-        raise WorkshopError(f"{base.folder} has no recordings to recolour")
-    theirs = _speech([read(path) for path in like], ", ".join(map(str, like)))
-    ours = _speech([read(base.wav(line)) for line in base.lines[:40]], str(base.folder))
+    theirs = spoken_in(like, ", ".join(map(str, like)))
+    ours = spoken_in([base.wav(line) for line in base.lines[:40]], str(base.folder))
     source, target = converter.colour(ours), converter.colour(theirs)
     about = About(
         base.about.language,
@@ -50,16 +43,6 @@ def recolour(
         if number % 10 == 0 or number == len(base.lines):
             tell(f"{number} of {len(base.lines)}")
     return _likeness(base, theirs), _likeness(made, theirs)
-
-
-def _speech(sounds: list[Samples], name: str) -> Samples:
-    try:
-        speech = np.concatenate([speech_of(sound) for sound in sounds])
-    except VoiceprintError as error:
-        raise WorkshopError(str(error)) from None
-    if len(speech) < LEAST * RATE:
-        raise WorkshopError(f"{name}: only {len(speech) / RATE:.1f} s of speech; {LEAST:.0f} are needed, 30 are better")
-    return speech[: MOST * RATE]
 
 
 def _likeness(data: DataSet, voice: Samples) -> float:

@@ -102,7 +102,8 @@ def enrol(name: str, sounds: Sequence[tuple[str, Samples]], engine: Engine) -> P
     parts = [of_sound(label, sound, engine) for label, sound in sounds]
     total = sum(part.seconds for part in parts)
     if total < LEAST:
-        raise VoiceprintError(f"there are only {total:.1f} s of speech: {LEAST:g} are needed, 10 are better")
+        there = int(10 * total) / 10  # 5.98 s are not 6.0
+        raise VoiceprintError(f"there are only {there} s of speech: {LEAST:g} are needed, 10 are better")
     for part in parts[1:]:
         if not (found := match(parts[0], part)).same:
             raise VoiceprintError(
