@@ -73,26 +73,19 @@ class Program:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-def ours(access: Access, llm: str, log: Path, *more: str, environment: dict[str, str] | None = None) -> Program:
+LENIENT = ("--busy", "99", "--answer", "60", "--behind", "99", "--drain", "0")
+"""Options with which a worker takes whoever comes: what is measured is not its admission."""
+
+
+def ours(
+    access: Access, llm: str, log: Path, *more: str, watch: bool = False, environment: dict[str, str] | None = None
+) -> Program:
     """A worker of ours with the parts that everybody gets."""
     command = [
         *(sys.executable, "-m", "echoless", "worker", "--livekit-url", access.url, "--llm-url", llm),
-        *(
-            "--tts-model",
-            "espeak",
-            "--no-greet",
-            "--health-port",
-            "0",
-            "--busy",
-            "99",
-            "--answer",
-            "60",
-            "--behind",
-            "99",
-            "--drain",
-            "0",
-        ),
-        *("--no-watch", *more),
+        *("--tts-model", "espeak", "--no-greet", "--health-port", "0", "--watch" if watch else "--no-watch"),
+        *LENIENT,
+        *more,
     ]
     return Program(command, log, {**access.environment(), **(environment or {})})
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from echoless.catalogue import SPOKEN, pulled
 from echoless.ears import enrolled
 from echoless.ears.choose import open_recogniser
-from echoless.ears.door import Recogniser
+from echoless.ears.door import Recogniser, TurnEnd
 from echoless.ears.ears import Ears, Guard
 from echoless.ears.guard import EchoGuard
 from echoless.ears.turn_end import open_turn_end
@@ -69,6 +70,15 @@ def silent(_: str) -> None:
     """Tell nobody."""
 
 
+@dataclass(slots=True)
+class Prepared:
+    """What was opened and warmed up before there was a call for it; None is still to be opened. For one call."""
+
+    recogniser: Recogniser | None = None
+    turn_end: TurnEnd | None = None
+    voice: Voice | None = None
+
+
 @asynccontextmanager
 async def open_call(
     settings: Settings,
@@ -78,9 +88,11 @@ async def open_call(
     on_recognising: Callable[[], None] | None = None,
     tell: Tell = silent,
     guard: Guard | None = None,
-    recogniser: Recogniser | None = None,
+    prepared: Prepared | None = None,
+    served: Path | None = None,
 ) -> AsyncIterator[Call]:
-    """A call ready to `run`; `guard` takes the place of the usual echo guard, `recogniser` is one that is open already.
+    """A call ready to `run`. `guard` takes the place of the usual echo guard, `served` is the model behind `llm_url`
+    where that is known: what it advises goes into the requests.
 
     Raises LineError, MindError, VoiceError, RecogniserError or SettingsError.
     """
@@ -93,10 +105,11 @@ async def open_call(
         line = line or open_line(settings, lambda what: note[0]("line", what, "retried"))
         await line.open()
         stack.push_async_callback(line.aclose)
-        mind = await open_mind(settings, stack, reply, tell, lambda *what: note[0](*what))
+        ready = prepared or Prepared()
+        mind = await open_mind(settings, stack, reply, tell, lambda *what: note[0](*what), served)
         ears, voice = await asyncio.gather(
-            asyncio.to_thread(open_ears, settings, meter, line, on_recognising, recogniser, guard),
-            asyncio.to_thread(open_agents_voice, settings),
+            asyncio.to_thread(open_ears, settings, meter, line, on_recognising, guard, ready),
+            asyncio.to_thread(lambda: ready.voice or open_agents_voice(settings)),
         )
         stack.callback(ears.close)
         call = wire(settings, line, ears, mind, voice, meter, lambda *what: note[0](*what))
@@ -136,34 +149,58 @@ def open_ears(
     meter: Meter,
     line: Line,
     on_recognising: Callable[[], None] | None = None,
-    recogniser: Recogniser | None = None,
     guard: Guard | None = None,
+    prepared: Prepared | None = None,
 ) -> Ears:
-    """Everything between microphone and floor, warmed up. `recogniser`: one that is open already, `guard`: one in
-    place of the usual. Raises RecogniserError."""
-    spoken = None if settings.language == "auto" else settings.language
-    reopen = partial(open_recogniser, settings.recogniser, spoken, settings.recogniser_model or "", pulled)
-    recogniser = recogniser or reopen()
-    turn_end = open_turn_end()
-    noise = np.random.default_rng(0).normal(0, 0.01, RATE).astype(np.float32)
-    recogniser.transcribe(noise, spoken)
-    turn_end.finished(noise, "hello", spoken)
+    """Everything between microphone and floor, warmed up; `guard` instead of the usual. Raises RecogniserError."""
+    ready, spoken = prepared or Prepared(), spoken_in(settings)
+    recogniser = ready.recogniser or warmed(any_recogniser(settings), spoken)
+    turn_end = ready.turn_end or warm_turn_end(spoken)
     guard = guard or EchoGuard(cancels_echo=line.traits.cancels_echo)
+    reopen = partial(any_recogniser, settings)
     return Ears(guard, recogniser, turn_end, meter, language=spoken, on_recognising=on_recognising, reopen=reopen)
 
 
-def warm(settings: Settings) -> Recogniser | None:
-    """Read and run once what a conversation needs, so that the next one opens quickly; its recogniser, open already.
-    Never fails: what is wrong shows when the conversation opens."""
-    recogniser = None
+def prepare(settings: Settings) -> Prepared:
+    """Open and run once what a conversation takes, so that the next one opens quickly. Never fails: what is wrong
+    shows when the conversation opens."""
+    ready = Prepared()
     with contextlib.suppress(Exception):
-        spoken = None if settings.language == "auto" else settings.language
-        recogniser = open_recogniser(settings.recogniser, spoken, settings.recogniser_model or "", pulled)
-        recogniser.transcribe(np.zeros(RATE, np.float32), spoken)
-        open_turn_end().close()
+        ready.recogniser = warmed(any_recogniser(settings), spoken_in(settings))
+        ready.turn_end = warm_turn_end(spoken_in(settings))
         EchoGuard().hear(np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32))
-        sample_of(open_voice(settings.tts_model, language(settings), settings.voice_speed, pulled))
+        voice = open_agents_voice(settings)
+        sample_of(voice)
+        ready.voice = voice
+    return ready
+
+
+def spoken_in(settings: Settings) -> str | None:
+    """The language that the ears are told to expect; None where they find out."""
+    return None if settings.language == "auto" else settings.language
+
+
+def any_recogniser(settings: Settings) -> Recogniser:
+    """Another recogniser of the kind that the settings name. Raises RecogniserError."""
+    return open_recogniser(settings.recogniser, spoken_in(settings), settings.recogniser_model or "", pulled)
+
+
+def warmed(recogniser: Recogniser, spoken: str | None) -> Recogniser:
+    """The same, run once: first runs are slow. Raises RecogniserError."""
+    recogniser.transcribe(_noise(), spoken)
     return recogniser
+
+
+def warm_turn_end(spoken: str | None) -> TurnEnd:
+    """The judge of turn ends, run once."""
+    turn_end = open_turn_end()
+    turn_end.finished(_noise(), "hello", spoken)
+    return turn_end
+
+
+def _noise() -> Samples:
+    """A second of it, float32 at 16 kHz, for a first run."""
+    return np.random.default_rng(0).normal(0, 0.01, RATE).astype(np.float32)
 
 
 def acquaintances(settings: Settings) -> list[enrolled.Person]:
@@ -215,8 +252,10 @@ async def open_mind(
     reply: Callable[[str], Any] | None = None,
     tell: Tell = silent,
     note: Trouble = lambda *what: None,
+    served: Path | None = None,
 ) -> Mind:
-    """The mind that the settings name; what it needs is closed with `stack`. Raises MindError."""
+    """The mind that the settings name; what it needs is closed with `stack`. `served`: the model behind `llm_url`,
+    where that is known. Raises MindError."""
     if reply:
         return FunctionMind(reply)
     system = settings.system_text or SYSTEM
@@ -227,7 +266,7 @@ async def open_mind(
         stack.push_async_callback(server.stop)
         tell(f"loading {path.name}")
         await server.start()
-    sampling = sampling_for(settings, path)
+    sampling = sampling_for(settings, path or served)
     llama = LlamaMind(
         server_endpoint(server) if server else Endpoint.parse(where, os.environ.get(KEY, "")),
         system=system,

@@ -168,16 +168,25 @@ async def test_silence_played_is_a_silent_reference(line: Line) -> None:
 
 
 async def test_reference_carries_what_was_played_soon_and_once(line: Line) -> None:
-    """A 1 kHz burst of two blocks shows up in the reference within half a second, with its own energy."""
+    """A 1 kHz burst of two blocks shows up in the reference within half a second, with its own energy.
+
+    Never with more. A line over a network may have it with less where its process was held up: what was not sent in
+    time is left out at the far end, and in the reference. That is chance, so of three bursts one must be whole.
+    """
     n = line.traits.block
     burst = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(2 * n) / line.traits.rate)).astype(np.float32)
-    heard = []
-    for k in range(32):
-        block = await line.exchange(burst[k * n : (k + 1) * n] if k < 2 else silence(line))
-        assert block is not None
-        heard.append(block.reference)
-    energy = float(np.sum(np.concatenate(heard) ** 2))
-    assert energy == pytest.approx(0.125 * 2 * BLOCK, rel=0.05)
+    whole = 0.125 * 2 * BLOCK
+    for chance in range(3 if isinstance(line, WebLine | LiveKitLine) else 1):
+        heard = []
+        for k in range(32):
+            block = await line.exchange(burst[k * n : (k + 1) * n] if k < 2 else silence(line))
+            assert block is not None
+            heard.append(block.reference)
+        energy = float(np.sum(np.concatenate(heard) ** 2))
+        assert energy <= 1.05 * whole, f"burst {chance + 1}: more came back than was played"
+        if energy >= 0.95 * whole:
+            return
+    raise AssertionError(f"{energy:.1f} of {whole:.1f} came back")
 
 
 @pytest.mark.parametrize("wrong", [(0,), (255,), (256, 2), (10_000,)])

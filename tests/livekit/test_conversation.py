@@ -61,20 +61,22 @@ def room(request: pytest.FixtureRequest) -> str:
     return request.node.name
 
 
+def anna(server: LocalServer, room: str, person: Person, messages: list[dict]) -> Client:
+    """Somebody with a microphone and a headset."""
+    return Client(
+        server.access,
+        room,
+        "anna",
+        microphone=person.microphone,
+        play=person.play,
+        cancels_echo=True,  # else a busy machine makes it half duplex
+        on_message=messages.append,
+    )
+
+
 async def test_a_spoken_turn_is_answered_and_cut_off(server: LocalServer, room: str) -> None:
     person, messages = Person(), []
-    async with (
-        agent(server, room) as held,
-        Client(
-            server.access,
-            room,
-            "anna",
-            microphone=person.microphone,
-            play=person.play,
-            cancels_echo=True,  # else a busy machine makes it half duplex
-            on_message=messages.append,
-        ) as client,
-    ):
+    async with agent(server, room) as held, anna(server, room, person, messages) as client:
         await until(lambda: held.conversation.line.heard)
         person.say(spoken("What did your neighbours do last summer?"))
         await until(person.loud, 90)
@@ -83,7 +85,6 @@ async def test_a_spoken_turn_is_answered_and_cut_off(server: LocalServer, room: 
         await until(lambda: held.count("agent.stopped"), 90)
         stopped = next(event for event in held.events if event.event == "agent.stopped")
         assert stopped.data["reason"] == "interrupted"
-        await until(lambda: any(message.get("type") == "hush" for message in messages))
         await until(lambda: held.texts("agent.said"))
         heard = held.texts("agent.said")[0]
         assert STORY.startswith(heard) and heard != STORY
@@ -91,7 +92,31 @@ async def test_a_spoken_turn_is_answered_and_cut_off(server: LocalServer, room: 
         words = client.said["anna"]
         await until(lambda: any("neighbour" in text.lower() for text in words.values()))
         assert [m for m in messages if m.get("type") == "bubble" and m["who"] == "user" and m["name"] == "anna"]
-        assert [m for m in messages if m.get("type") == "latency"]
+        latency, *_ = [m for m in messages if m.get("type") == "latency"]
+        assert latency["seconds"] == pytest.approx(sum(latency["parts"].values()), abs=0.01)
+        assert latency["parts"]["turn"] > 0.1
+
+
+async def test_the_stop_button_mutes_what_is_on_its_way(server: LocalServer, room: str) -> None:
+    person, messages = Person(), []
+    async with agent(server, room) as held, anna(server, room, person, messages) as client:
+        await until(lambda: held.conversation.line.heard)
+        await client.write("Tell me about last summer.")
+        await until(person.loud, 90)
+        await client.tell({"type": "stop"})
+        await until(lambda: any(message.get("type") == "hush" for message in messages))
+        assert client.muted_until > 0
+        await until(lambda: held.texts("agent.said"))
+        await until(lambda: not person.loud(50))
+
+
+async def test_a_conversation_ends_at_once_where_nobody_is_left(server: LocalServer, room: str) -> None:
+    async with agent(server, room) as held:
+        async with Client(server.access, room, "anna") as client:
+            await client.agent_came.wait()
+        await asyncio.sleep(0.5)
+        held.conversation.close()
+        await until(lambda: held.conversation.call is None, 5)
 
 
 async def test_a_written_turn_is_answered_aloud_and_in_writing(server: LocalServer, room: str) -> None:

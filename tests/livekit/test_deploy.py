@@ -68,6 +68,13 @@ def test_files_that_are_mounted_or_built_exist(compose: dict[str, Any]) -> None:
             assert all((ROOT / each).exists() for each in line.split()[1:-1]), line
 
 
+def test_the_image_fetches_models_as_whoever_will_read_them() -> None:
+    """What root pulls lies in root's folder, and conversations would do without it, silently."""
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    pulls = [k for k, line in enumerate(lines) if "echoless pull" in line]
+    assert pulls and min(pulls) > lines.index("USER echoless")
+
+
 def test_secrets_are_asked_for_and_not_there(compose: dict[str, Any]) -> None:
     for line in (DEPLOY / "example.env").read_text().splitlines():
         assert not line.startswith(("LIVEKIT_API_KEY=", "LIVEKIT_API_SECRET=")) or line.endswith("=")

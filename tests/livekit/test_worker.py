@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from echoless.livekit import wire
 from echoless.livekit.client import Client, attribute
 from echoless.livekit.memory import unpacked
 from echoless.livekit.server import LocalServer
+from echoless.serve.rooms import Rooms
 from tests.livekit.people import Person, until
 from tests.livekit.workers import RunningWorker
 
@@ -92,6 +95,34 @@ async def test_a_caller_for_whom_there_is_no_room_is_told_so(server: LocalServer
                 await until(lambda: person.loud(100_000), 60)  # said aloud, too
                 await until(lambda: refused.agent is None, 60)
             assert client.agent is not None
+
+
+async def test_a_conversation_outlives_its_own_process(server: LocalServer, mind: str, tmp_path: Path) -> None:
+    """The worker lives, the process of one conversation is killed: it sends for another agent itself."""
+    with RunningWorker(server, tmp_path, mind) as worker:
+        await ready(worker)
+        async with Client(server.access, "crashed", "anna", dispatch="echoless") as client:
+            async with asyncio.timeout(90):
+                await client.agent_sounds.wait()
+            await client.write("What colour is the barn?")
+            before = client.agent
+            await until(lambda: len(unpacked(client.room.metadata)) == 2)
+            os.kill(worker.conversations[0], signal.SIGKILL)
+            await until(lambda: client.agent and client.agent.identity != before.identity, 90)
+            await until(lambda: client.agent.attributes.get(wire.STATE) == "listening", 90)
+            await client.write("Are you still there?")
+            await until(lambda: len(unpacked(client.room.metadata)) == 4)
+
+
+async def test_a_room_without_an_agent_can_send_for_one(server: LocalServer, mind: str, tmp_path: Path) -> None:
+    rooms = Rooms(server.access)
+    joined = rooms.join({"room": "summoned"})
+    async with Client(None, "", "", url=joined["url"], token=joined["token"]) as client:
+        with RunningWorker(server, tmp_path, mind) as worker:  # not there yet when the room was made
+            await ready(worker)
+            assert await rooms.summon(joined)
+            await until(lambda: client.agent and client.agent.attributes.get(wire.STATE) == "listening", 90)
+            assert not await rooms.summon(joined)  # one is there
 
 
 async def test_the_watch_is_no_room_for_agents(server: LocalServer, mind: str, tmp_path: Path) -> None:

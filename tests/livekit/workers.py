@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import suppress
@@ -25,7 +27,8 @@ class RunningWorker:
             *(sys.executable, "-m", "echoless", "worker", "--livekit-url", server.access.url),
             *("--health-port", str(self.port), "--llm-url", llm, "--tts-model", "espeak", "--no-greet", *more),
         ]
-        self._environment = {**os.environ, **server.access.environment()}
+        self._scratch = Path(tempfile.mkdtemp(prefix="w-"))  # short: sockets lie in it
+        self._environment = {**os.environ, **server.access.environment(), "TMPDIR": str(self._scratch)}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> RunningWorker:
@@ -59,6 +62,11 @@ class RunningWorker:
             return int(json.load(answer).get("active_jobs", 0))
         return -1
 
+    @property
+    def conversations(self) -> list[int]:
+        """The processes of its conversations; from their reports."""
+        return [json.loads(each.read_text())["pid"] for each in self._scratch.glob("echoless-worker-*/*.json")]
+
     def kill(self) -> None:
         """kill -9, it and its processes: as if the machine had died."""
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -72,3 +80,4 @@ class RunningWorker:
                     self.process.wait(patience)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        shutil.rmtree(self._scratch, ignore_errors=True)

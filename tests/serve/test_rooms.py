@@ -112,6 +112,18 @@ async def test_foreign_pages_and_strangers_get_no_token(serving: Serving) -> Non
     assert (await post(serving, "/join"))[0] == 401
 
 
+async def test_an_agent_is_sent_for_again_by_who_belongs_there_alone(serving: Serving) -> None:
+    """The room's own server is not there: what is asked of it fails in one line."""
+    _, joined, _ = await post(serving, "/join", room="kitchen")
+    assert (await post(serving, "/summon", session="kitchen.person-0.seal"))[0] == 400
+    assert (await post(serving, "/summon", origin="https://evil.example", session=joined["session"]))[0] == 403
+    assert serving.server is not None and serving.server.rooms is not None
+    nowhere = Access("ws://127.0.0.1:9", ACCESS.key, ACCESS.secret)
+    serving.server.rooms = Rooms(nowhere)
+    status, said, _ = await post(serving, "/summon", session=joined["session"])
+    assert status == 502 and "\n" not in str(said["error"])
+
+
 async def test_calls_cannot_be_begun_without_end(serving: Serving) -> None:
     statuses = [(await post(serving, "/join"))[0] for _ in range(9)]
     assert statuses[0] == 200 and statuses[-1] == 429

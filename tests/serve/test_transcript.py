@@ -80,6 +80,18 @@ def test_typed_words_take_the_place_of_half_spoken_ones() -> None:
     assert [b.typed for b in t.bubbles] == [True, False]
 
 
+def test_each_bubble_keeps_who_said_it() -> None:
+    t = Transcript()
+    t.speaker = "anna"
+    feed(t, "user.partial", text="Is it", turn=1)
+    t.speaker = "ben"
+    feed(t, "user.said", text="Is it far?", turn=1)
+    feed(t, "user.said", text="Five miles.", turn=2, typed=True)
+    feed(t, "user.said", text="Thank you.", turn=3, who="cleo")
+    feed(t, "agent.said", generation=1, text="You are welcome.", unheard="")
+    assert [change.get("name") for change in t.all()] == ["anna", "ben", "cleo", None]
+
+
 def test_a_reloaded_page_gets_everything_in_order() -> None:
     t = Transcript()
     feed(t, "user.said", text="one", turn=1)

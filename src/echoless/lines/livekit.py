@@ -273,9 +273,13 @@ class LiveKitLine:
             self.on_hush(self._way + FRAME / ROOM_RATE)
         return dropped
 
-    async def aclose(self) -> None:
+    def hang_up(self) -> None:
+        """End the line: `exchange` waits for nobody any more."""
         self._closed = True
         self._came.set()
+
+    async def aclose(self) -> None:
+        self.hang_up()
         for name, handler in self._handlers.items():
             self.room.off(name, handler)  # type: ignore[arg-type]
         for who in list(self._people):
@@ -326,8 +330,7 @@ class LiveKitLine:
         self._drop(participant.identity)
 
     def _on_disconnected(self, *_: object) -> None:
-        self._closed = True
-        self._came.set()
+        self.hang_up()
 
     def _drop(self, who: str) -> None:
         person = self._people.pop(who, None)

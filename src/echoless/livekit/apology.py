@@ -43,9 +43,11 @@ async def apologise(settings: Settings, room: rtc.Room) -> None:
 
 
 async def _somebody(room: rtc.Room) -> None:
+    """Until somebody can be told something: what is sent to a caller who is still connecting is lost."""
+    active = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_PEOPLE):
-            while not room.remote_participants:
+            while not any(each.state == active for each in room.remote_participants.values()):
                 await asyncio.sleep(0.05)
 
 

@@ -11,27 +11,25 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from livekit import rtc
 
-from echoless.ears.door import Recogniser
 from echoless.floor import State
-from echoless.frames import BLOCK_SECONDS, Event, Turn
-from echoless.house import Tell, open_call, silent
+from echoless.frames import Event, Turn
+from echoless.house import Prepared, Tell, open_call, silent
 from echoless.lines.livekit import LiveKitLine
 from echoless.livekit import wire
 from echoless.livekit.company import Company, CompanyEars
 from echoless.livekit.guard import RoomGuard
 from echoless.livekit.transcripts import Transcripts
 from echoless.serve import messages as m
+from echoless.serve.following import Following, whose_turn
 from echoless.serve.limits import Buckets
-from echoless.serve.transcript import Transcript
 from echoless.settings import Settings
 from echoless.talk import Call
 
-CAPTIONS = 0.1
-"""Seconds between two looks at what was heard of the agent."""
 STATES = {State.THINKING: "thinking", State.SPEAKING: "speaking", State.DUCKED: "speaking"}
 OUTBOX = 1000
 """Messages that may wait for the room."""
@@ -44,7 +42,8 @@ class Conversation:
     """The agent's side of a room that is connected. `run` holds it until everybody has left or `close` is called.
 
     `past`: what was said before, with another agent. `keep` is given the conversation after every turn.
-    `generation`: the how manieth agent this is in the room; when a later one comes, this one goes.
+    `generation`: the how manieth agent this is in the room; when a later one comes, this one goes. `served`: the model
+    behind `llm_url`, where that is known.
     """
 
     def __init__(
@@ -57,17 +56,18 @@ class Conversation:
         keep: Keep | None = None,
         generation: int = 0,
         patience: float = 20.0,
-        recogniser: Recogniser | None = None,
+        prepared: Prepared | None = None,
+        served: Path | None = None,
     ) -> None:
         self.room = room
         self.line = LiveKitLine(room, patience=patience, on_hush=self._hush)
         self.guard = RoomGuard(self.line)
         self.call: Call | None = None
-        self.latencies: list[float] = []
-        """Seconds from a user's last sound, or Enter, to the agent's first at the loudspeaker; the latest 200."""
         self._settings, self._reply, self._past, self._keep = settings, reply, list(past), keep
-        self._generation, self._recogniser = generation, recogniser
-        self._transcript = Transcript()
+        self._generation, self._prepared, self._served = generation, prepared, served
+        self._following = Following(
+            self._tell, lambda: self.line.latency, on_heard=self._heard, on_turn=self._tell_state
+        )
         self._transcripts = Transcripts(room, lambda: self.line.track)
         self._outbox: asyncio.Queue[Awaitable[Any]] = asyncio.Queue(OUTBOX)
         self._limits = Buckets(30, 60)
@@ -75,7 +75,6 @@ class Conversation:
         self._state = ""
         self._early: list[tuple[str, str]] = []
         """What was written before the call was open."""
-        self._stopped_at: float | None = None
         self._reading: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -93,7 +92,8 @@ class Conversation:
                 reply=self._reply,
                 tell=tell,
                 guard=self.guard,
-                recogniser=self._recogniser,
+                prepared=self._prepared,
+                served=self._served,
             ) as call:
                 self.call = call
                 call.ears = CompanyEars(call.ears, Company(), self._who, self._people, self._overheard)  # type: ignore[assignment]
@@ -110,9 +110,10 @@ class Conversation:
         pending = self._remember(call)
         call.subscribe(self._on_event)
         async with asyncio.TaskGroup() as tasks:
-            beside = [tasks.create_task(self._deliver()), tasks.create_task(self._caption(call))]
+            beside = [tasks.create_task(self._deliver()), tasks.create_task(self._following.captions(call))]
             self._tell({"type": "ready"})
-            self._tell_floor(call)
+            self._tell(whose_turn(call))
+            self._tell_state(call)
             for who, text in [("", pending), *self._early]:
                 asyncio.get_running_loop().call_soon(self._typed, who, text)
             try:
@@ -138,6 +139,11 @@ class Conversation:
                 call.history.agent(-1 - k, turn.text)
         return pending
 
+    @property
+    def latencies(self) -> list[float]:
+        """Seconds from a user's last sound, or Enter, to the agent's first at the loudspeaker; the latest 200."""
+        return self._following.latencies
+
     # --- several people -------------------------------------------------------------------------------------
 
     def _who(self) -> str:
@@ -158,10 +164,11 @@ class Conversation:
             self.call.history.user(self._phrase(text))
 
     def close(self) -> None:
-        """End the conversation after the current block."""
+        """End the conversation after the current block, also where nobody is there to make one."""
         self._closing = True
         if self.call:
             self.call.close()
+            self.line.hang_up()
 
     # --- what people send -------------------------------------------------------------------------------------
 
@@ -183,8 +190,8 @@ class Conversation:
         if self.call is None:
             self._early = [*self._early[-9:], (who, text)]
         elif text.strip():
-            self._speaker = who
-            self._stopped_at = self.call.seconds
+            self._speaker = self._following.transcript.speaker = who
+            self._following.typed(self.call)
             self.call.type(text)
 
     def _may(self, who: str) -> bool:
@@ -221,11 +228,11 @@ class Conversation:
 
     def _catch_up(self, who: str) -> None:
         """Everything so far, for a page that has nothing yet."""
-        for bubble in self._transcript.all():
-            self._tell(self._named(bubble), who)
+        for bubble in self._following.transcript.all():
+            self._tell(bubble, who)
         if self.call:
             self._tell({"type": "ready"}, who)
-            self._tell_floor(self.call, who)
+            self._tell(whose_turn(self.call), who)
 
     def _on_attributes(self, changed: object, participant: rtc.Participant) -> None:
         self._on_participant(participant)
@@ -267,13 +274,8 @@ class Conversation:
     def _hush(self, seconds: float) -> None:
         self._tell({"type": "hush", "seconds": round(seconds, 3)})
 
-    def _named(self, message: dict[str, Any]) -> dict[str, Any]:
-        """A bubble with the name of whoever said it, where there are several who may have."""
-        return {**message, "name": self._speaker} if message.get("who") == "user" else message
-
-    def _tell_floor(self, call: Call, who: str | None = None) -> None:
-        message = {"type": "floor", "state": call.floor.state.value, "duplex": call.ears.breaker.duplex}
-        self._tell(message, who)
+    def _tell_state(self, call: Call) -> None:
+        """Whose turn it is, as LiveKit has it."""
         state = STATES.get(call.floor.state, "listening")
         if state != self._state:
             self._post(self._set_state(state))
@@ -290,18 +292,12 @@ class Conversation:
             return
         if event.event == "user.started":
             self._speaker = self.guard.speaker or (self.line.people or [""])[0]
-        for change in self._transcript.feed(event):
-            self._tell(self._named(change))
+            self._following.transcript.speaker = self._speaker
+        self._following.event(call, event)
         for work in self._transcripts.feed(event, self._speaker):
             self._post(work)
-        match event.event:
-            case "user.stopped":
-                self._stopped_at = event.t - call.ears.listener.tuning.hang * BLOCK_SECONDS
-            case "agent.started":
-                self._answered(event.t)
-            case "user.said" | "agent.said":
-                self._save(call, event)
-        asyncio.get_running_loop().call_soon(self._tell_floor, call)  # the floor moves after its event is told
+        if event.event in ("user.said", "agent.said"):
+            self._save(call, event)
 
     def _save(self, call: Call, event: Event) -> None:
         if self._keep is None:
@@ -311,20 +307,6 @@ class Conversation:
             turns = call.history.with_user(str(event.data.get("text", "")))
         self._post(self._keep(turns))
 
-    def _answered(self, at: float) -> None:
-        if self._stopped_at is None:
-            return
-        self.latencies = [*self.latencies[-199:], round(at - self._stopped_at + self.line.latency, 3)]
-        self._stopped_at = None
-        self._tell({"type": "latency", "seconds": self.latencies[-1]})
-
-    async def _caption(self, call: Call) -> None:
-        """Follow the agent's words as they leave the loudspeaker."""
-        while True:
-            await asyncio.sleep(CAPTIONS)
-            if call.floor.state in (State.SPEAKING, State.DUCKED):
-                heard = call.playback.text(round(self.line.latency * call.playback.rate))
-                for change in self._transcript.saying(heard.generation, heard.text, heard.unheard):
-                    self._tell(change)
-                for work in self._transcripts.saying(heard.generation, heard.text):
-                    self._post(work)
+    def _heard(self, generation: int, text: str) -> None:
+        for work in self._transcripts.saying(generation, text):
+            self._post(work)

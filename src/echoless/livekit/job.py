@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import time
@@ -24,8 +25,10 @@ from echoless.livekit.conversation import Conversation
 from echoless.livekit.memory import Memory, generation_of, unpacked
 from echoless.settings import Settings
 
-RECOGNISER = "echoless.recogniser"
-"""Where a process keeps the recogniser that it has ready."""
+PREPARED = "echoless.prepared"
+"""Where a process keeps what it has ready for its conversation."""
+NOTHING_YET: dict[str, Any] = {"tasks": 0, "answers": [], "lags": [], "cores": 0.0}
+"""The report of a conversation that has just begun."""
 REPORTS = 1.0
 """Seconds between two reports."""
 SETTLED = 5.0
@@ -41,18 +44,22 @@ class Warm:
     settings: Settings
 
     def __call__(self, process: JobProcess) -> None:
-        from echoless.house import warm
+        from echoless.house import prepare
 
-        process.userdata[RECOGNISER] = warm(self.settings)
+        process.userdata[PREPARED] = prepare(self.settings)
+        gc.collect()
+        gc.freeze()  # a full collection of all that is loaded would hold the sound up
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The work for one room. `folder` is where reports go: one file a job, gone when it ended in order."""
+    """The work for one room. `folder` is where reports go: one file a job, gone when it ended in order. `served`: the
+    model behind `llm_url`, where that is known."""
 
     settings: Settings
     folder: Path
     patience: float = 20.0
+    served: Path | None = None
 
     async def __call__(self, ctx: JobContext) -> None:
         await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
@@ -62,6 +69,7 @@ class Job:
             if mine.attributes.get(wire.FULL) == "true":
                 await apologise(self.settings, ctx.room)
             else:
+                write_report(report, NOTHING_YET)
                 await self._converse(ctx, report)
         finally:
             report.unlink(missing_ok=True)
@@ -69,16 +77,16 @@ class Job:
 
     async def _converse(self, ctx: JobContext, report: Path) -> None:
         generation = generation_of(ctx.job.metadata)
-        past = unpacked(ctx.room.metadata) if generation > 1 else []
         async with Memory(ctx.api, ctx.room.name, ctx.room.metadata) as memory:
             conversation = Conversation(
                 self.settings,
                 ctx.room,
-                past=past,
+                past=unpacked(ctx.room.metadata),
                 keep=memory.keep,
                 generation=generation,
                 patience=self.patience,
-                recogniser=ctx.proc.userdata.pop(RECOGNISER, None),
+                prepared=ctx.proc.userdata.pop(PREPARED, None),
+                served=self.served,
             )
 
             async def end() -> None:
@@ -113,13 +121,13 @@ async def keep_reporting(conversation: Conversation, path: Path) -> None:
             "lags": list(lags),
             "cores": round(cores, 4),
         }
-        write_report(path, {**said, "room": conversation.room.name, "pid": os.getpid()})
+        write_report(path, said)
 
 
 def write_report(path: Path, said: dict[str, Any]) -> None:
     """Whole or not at all."""
     fresh = path.with_suffix(".tmp")
-    fresh.write_text(json.dumps(said), encoding="utf-8")
+    fresh.write_text(json.dumps({**said, "pid": os.getpid()}), encoding="utf-8")
     fresh.replace(path)
 
 

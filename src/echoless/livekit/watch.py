@@ -1,7 +1,7 @@
 """Workers that watch each other: which of them has died, and who sends for new agents. Pure: it is told the time.
 
 LiveKit does not dispatch again by itself when an agent's process is gone, and the server takes the dead participant
-for a lost network for some 15 s. So workers say twice a second, in a room of their own, which rooms they serve; one
+for a lost network for some 15 s. So workers say every `BEAT`, in a room of their own, which rooms they serve; one
 that falls silent is dead, and for each of its rooms exactly one of the living, the same for all who look, acts.
 """
 
@@ -11,11 +11,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-BEAT = 0.4
+BEAT = 0.3
 """Seconds between two signs of life."""
-DEAD = 1.6
+LOOK = 0.1
+"""Seconds between two looks for those who have fallen silent."""
+DEAD = 1.2
 """Seconds of silence after which a worker counts as dead: three beats lost, and some."""
-_LATE = 0.4
+_LATE = 0.3
 """Seconds that our own look may come late before it is our machine that stalled, not theirs."""
 MOST_ROOMS = 500
 """Rooms that are believed of one worker."""
@@ -64,9 +66,9 @@ class Watch:
         self._peers.pop(peer, None)
 
     def look(self, now: float) -> dict[str, Served]:
-        """The rooms that have lost their agent and are ours to care for. To be asked about every `BEAT`."""
+        """The rooms that have lost their agent and are ours to care for. To be asked every `LOOK`."""
         before, self._looked_at = self._looked_at, now
-        if before is not None and now - before > BEAT + _LATE:
+        if before is not None and now - before > LOOK + _LATE:
             for peer in self._peers.values():  # we slept: what was said meanwhile is still to be heard
                 peer.heard_at = max(peer.heard_at, now - DEAD / 2)
         dead = [name for name, peer in self._peers.items() if now - peer.heard_at > DEAD]

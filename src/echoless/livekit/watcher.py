@@ -14,11 +14,13 @@ from livekit import api, rtc  # type: ignore[attr-defined]  # of the extra
 from echoless.livekit import wire
 from echoless.livekit.access import Access
 from echoless.livekit.client import joined
-from echoless.livekit.watch import BEAT, Served, Watch
+from echoless.livekit.watch import BEAT, LOOK, Served, Watch
 
 ROOM = "echoless-watch"
 """Where workers meet; a fleet of many hundred takes several, one for each group."""
 _TOPIC = "echoless.alive"
+_MOST = 20
+"""Agents that a room gets one after another; what ends so many ends the next one as well."""
 Rooms = Callable[[], Mapping[str, Served]]
 Say = Callable[[str], None]
 
@@ -26,7 +28,8 @@ Say = Callable[[str], None]
 class Watcher:
     """Beats and looks until it is cancelled. `room` is where workers meet.
 
-    `rooms` tells what this worker serves, `full` whether it takes no more.
+    `rooms` tells what this worker serves, `broken` which of its conversations have just ended without having been
+    ended (their process was killed), `full` whether it takes no more.
     """
 
     def __init__(
@@ -37,12 +40,13 @@ class Watcher:
         *,
         rooms: Rooms,
         say: Say,
+        broken: Rooms = dict,
         full: Callable[[], bool] = lambda: False,
         room: str = ROOM,
     ) -> None:
         self.watch = Watch(me)
         self._access, self._agent_name, self._rooms, self._say, self._full = access, agent_name, rooms, say, full
-        self._name = room
+        self._name, self._broken = room, broken
         self._room = rtc.Room()
 
     async def run(self) -> None:
@@ -52,12 +56,15 @@ class Watcher:
         await joined(self._room, self._access.url, token)
         try:
             async with self._access.admin() as admin:
+                due = time.monotonic()
                 while True:
-                    await self._beat(self._rooms())
-                    lost = self.watch.look(time.monotonic())
+                    if (now := time.monotonic()) >= due:
+                        due = now + BEAT
+                        await self._beat(self._rooms())
+                    lost = {**self.watch.look(time.monotonic()), **self._broken()}
                     if lost:
                         await asyncio.gather(*(self.replace(admin, room, served) for room, served in lost.items()))
-                    await asyncio.sleep(BEAT)
+                    await asyncio.sleep(LOOK)
         finally:
             with contextlib.suppress(Exception):  # the server may have gone first
                 await asyncio.shield(self._leave())
@@ -92,6 +99,9 @@ class Watcher:
 
     async def replace(self, admin: api.LiveKitAPI, room: str, gone: Served) -> bool:
         """Send for a new agent where `gone` was, if anybody is still there; whether it was sent for."""
+        if gone.generation >= _MOST:
+            self._say(f"room {room!r} has lost {gone.generation} agents and gets no more")
+            return False
         try:
             there = await admin.room.list_participants(api.ListParticipantsRequest(room=room))
             people = [each for each in there.participants if each.kind != api.ParticipantInfo.Kind.AGENT]

@@ -18,7 +18,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -26,7 +25,7 @@ os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")  # their mo
 
 from livekit.agents import AgentServer, JobRequest
 
-from echoless.house import language, model_path, sampling_for
+from echoless.house import KEY, language, model_path
 from echoless.livekit import wire
 from echoless.livekit.access import AGENT_NAME, Access
 from echoless.livekit.admission import Headroom, Limits
@@ -75,9 +74,12 @@ class Worker:
         )
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._reserved: dict[str, float] = {}
+        self._held: dict[str, tuple[str, Served]] = {}
         self._server: AgentServer | None = None
         self._watcher: Watcher | None = None
         self._folder = Path()
+        self._served: Path | None = None
+        """The model behind `llm_url`, where the server is ours."""
 
     async def run(self) -> None:
         """Raises LiveKitError, MindError or whatever the server's refusal is."""
@@ -139,7 +141,7 @@ class Worker:
             setup_fnc=Warm(settings),
             preload_modules=PRELOAD,
         )
-        job = Job(settings, self._folder, self.terms.patience)
+        job = Job(settings, self._folder, self.terms.patience, self._served)
         server.rtc_session(job, agent_name=self.terms.agent_name, on_request=self._asked)
         return server
 
@@ -155,10 +157,9 @@ class Worker:
         await server.start()
         supervising = asyncio.ensure_future(server.supervise())
         try:
-            os.environ["ECHOLESS_LLM_KEY"] = server.endpoint.key
-            advised = sampling_for(self.settings, path)  # each conversation sees a server, not the model's own advice
-            known: dict[str, Any] = {name: advised[name] for name in ("temperature", "top_p") if name in advised}
-            yield self.settings.model_copy(update={"llm_url": server.endpoint.url, **known})
+            os.environ[KEY] = server.endpoint.key
+            self._served = path
+            yield self.settings.model_copy(update={"llm_url": server.endpoint.url})
         finally:
             supervising.cancel()
             await server.stop()
@@ -199,12 +200,27 @@ class Worker:
 
     # --- the watch --------------------------------------------------------------------------------------------
 
-    def _rooms(self) -> dict[str, Served]:
+    def _jobs(self) -> dict[str, tuple[str, Served]]:
+        """Conversations under way: job → room and agent."""
         found = {}
         for running in self._server.active_jobs if self._server else ():
             if (running.accept_arguments.attributes or {}).get(wire.FULL) != "true":
                 served = Served(running.accept_arguments.identity, generation_of(running.job.metadata))
-                found[running.job.room.name] = served
+                found[running.job.id] = running.job.room.name, served
+        return found
+
+    def _rooms(self) -> dict[str, Served]:
+        return dict(self._jobs().values())
+
+    def _broken(self) -> dict[str, Served]:
+        """Rooms whose conversation's process has gone and left its report behind: it was killed, or crashed."""
+        before, self._held = self._held, self._jobs()
+        found: dict[str, Served] = {}
+        for job in before.keys() - self._held.keys():
+            report = self._folder / f"{job}.json"
+            if report.exists():
+                report.unlink()
+                found.update([before[job]])
         return found
 
     async def _watch(self) -> None:
@@ -213,6 +229,7 @@ class Worker:
             f"worker-{os.getpid()}-{int(time.time() * 1000):x}",
             self.terms.agent_name,
             rooms=self._rooms,
+            broken=self._broken,
             full=lambda: self.headroom.refusal(len(self._reserved)) is not None,
             say=self.say,
             room=self.terms.watch_room,

@@ -108,7 +108,8 @@ async def _hold(script: Script, line: RoomLine, out: Path, plan: Plan) -> dict[s
         _hurry(False)
         mind = await open_mind(plan.mind, script, plan.seed, settings, meter, stack)
         with ExitStack() as blocking:
-            ears = house.open_ears(settings, meter, line, recogniser=kept_recogniser(settings.language))
+            ready = house.Prepared(kept_recogniser(settings.language))
+            ears = house.open_ears(settings, meter, line, prepared=ready)
             blocking.callback(ears.close)
             vary(ears, plan.guard, plan.without)
             troubles: list[tuple[str, str, str]] = []
@@ -144,8 +145,10 @@ class _Kept:
 def kept_recogniser(language: str) -> Recogniser:
     """The default recogniser, opened once a process. It keeps nothing from one piece of sound to the next."""
     from echoless.ears.choose import open_recogniser
+    from echoless.house import warmed
 
-    return _Kept(open_recogniser("moonshine", None if language == "auto" else language))
+    spoken = None if language == "auto" else language
+    return _Kept(warmed(open_recogniser("moonshine", spoken), spoken))
 
 
 def _hurry(hurried: bool) -> None:

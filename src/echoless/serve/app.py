@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from echoless.livekit.access import LiveKitError
 from echoless.serve import messages as m
 from echoless.serve.gate import COOKIE, ENTRY_SECONDS, Admission, Origins, Refusal
 from echoless.serve.limits import Bucket, Buckets
@@ -94,7 +95,8 @@ class Server:
         app.router.add_get("/health", self._health)
         app.router.add_post("/enter", self._enter)
         if self.rooms:
-            app.router.add_post("/join", self._join)
+            app.router.add_post("/join", self._in_rooms)
+            app.router.add_post("/summon", self._in_rooms)
         else:
             app.router.add_get("/talk", self._talk)
         app.router.add_get("/{path:.+}", self._file)
@@ -121,7 +123,7 @@ class Server:
             return Refusal(429, "too many requests; wait a little")
         socket, page = request.path == "/talk", request.path == "/" and request.method == "GET"
         refusal = self.origins.refuse(request.headers, socket=socket, page=page)
-        if refusal is None and request.path in ("/talk", "/join") and not self._admitted(request):
+        if refusal is None and request.path in ("/talk", "/join", "/summon") and not self._admitted(request):
             return Refusal(401, "the link or token that the server's terminal shows is needed")
         return refusal
 
@@ -180,15 +182,20 @@ class Server:
         )
         return response
 
-    async def _join(self, request: web.Request) -> web.StreamResponse:
-        """A token for a LiveKit room."""
+    async def _in_rooms(self, request: web.Request) -> web.StreamResponse:
+        """`/join`: a token for a LiveKit room; `/summon`: an agent for it, again."""
         assert self.rooms is not None
         if not self._limits.beginnings.take(self._address(request), time.monotonic()):
             return refused(Refusal(429, "too many calls were begun; wait a minute"))
+        wish = await _json(request)
         try:
-            return web.json_response(self.rooms.join(await _json(request)))
+            if request.path == "/join":
+                return web.json_response(self.rooms.join(wish))
+            return web.json_response({"sent": await self.rooms.summon(wish)})
         except m.BadMessage as error:
             return refused(Refusal(400, str(error)))
+        except LiveKitError as error:
+            return refused(Refusal(502, str(error)))
 
     async def _talk(self, request: web.Request) -> web.StreamResponse:
         if len(self._sockets) >= self._limits.sockets:

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from echoless.livekit.access import AGENT_NAME, Access
+import aiohttp
+from livekit import api  # type: ignore[attr-defined]  # of the extra
+
+from echoless.livekit import wire
+from echoless.livekit.access import AGENT_NAME, Access, LiveKitError
 from echoless.serve.messages import BadMessage
 
 LONGEST_NAME = 40
@@ -41,6 +45,24 @@ class Rooms:
         token = self.access.token(room, identity, name=name[:LONGEST_NAME] or None, dispatch=self.dispatch, hours=12)
         session = f"{room}.{identity}.{self._seal(room, identity)}"
         return {"url": self.access.url, "token": token, "room": room, "session": session}
+
+    async def summon(self, wish: Mapping[str, Any]) -> bool:
+        """Send for an agent to the room of a `session`, if none is there; whether one was sent for. LiveKit sends one
+        by itself only when a room is made. Raises BadMessage or LiveKitError."""
+        before = self._before(_text(wish, "session"))
+        if before is None:
+            raise BadMessage("no session of this server's")
+        try:
+            async with self.access.admin() as admin:
+                there = await admin.room.list_participants(api.ListParticipantsRequest(room=before[0]))
+                agents = [each for each in there.participants if each.kind == api.ParticipantInfo.Kind.AGENT]
+                if any(each.attributes.get(wire.FULL) != "true" for each in agents):
+                    return False
+                wanted = api.CreateAgentDispatchRequest(agent_name=self.dispatch, room=before[0])
+                await admin.agent_dispatch.create_dispatch(wanted)
+        except (api.TwirpError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise LiveKitError(f"the LiveKit server did not take it: {' '.join(str(error).split())[:200]}") from None
+        return True
 
     def sources(self) -> str:
         """What a page in a room may connect to, as a Content-Security-Policy names it."""

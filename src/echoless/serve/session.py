@@ -12,20 +12,17 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from echoless.floor import State
-from echoless.frames import BLOCK_SECONDS, Event
+from echoless.frames import Event
 from echoless.house import open_call
 from echoless.lines.door import LineError
 from echoless.lines.webrtc import WebLine
 from echoless.serve import messages as m
-from echoless.serve.transcript import Transcript
+from echoless.serve.following import Following, whose_turn
 from echoless.settings import Settings
 from echoless.talk import Call
 
 GRACE = 10.0
 """Seconds that a conversation keeps its place for a page that has gone, even if others want it."""
-CAPTIONS = 0.1
-"""Seconds between two looks at what was heard of the agent."""
 
 Reply = Callable[[str], Any]
 
@@ -58,10 +55,8 @@ class Session:
         self._closing = False
         self._page: Page | None = None
         self._left_at = time.monotonic()
-        self._transcript = Transcript()
+        self._following = Following(self._tell, lambda: line.latency)
         self._progress = ""
-        self._stopped_at: float | None = None
-        self._latency: float | None = None
         line.on_hush = lambda seconds: self._tell({"type": "hush", "seconds": round(seconds, 3)})
 
     # --- the call -------------------------------------------------------------------------------------------
@@ -77,7 +72,7 @@ class Session:
                 if self._closing:
                     return
                 self._tell({"type": "ready"})
-                captions = asyncio.ensure_future(self._caption(call))
+                captions = asyncio.ensure_future(self._following.captions(call))
                 try:
                     await call.run()
                 finally:
@@ -114,13 +109,13 @@ class Session:
             before.leave("the conversation goes on in another window")
         recorded = self._settings.record is not None
         self._tell({"type": "session", "id": self.secret, "resumed": resumed, "recorded": recorded})
-        for bubble in self._transcript.all():
+        for bubble in self._following.transcript.all():
             self._tell(bubble)
-        if self._latency is not None:
-            self._tell({"type": "latency", "seconds": self._latency})
+        if self._following.latencies:
+            self._tell({"type": "latency", "seconds": self._following.latencies[-1]})
         if self.call:
             self._tell({"type": "ready"})
-            self._tell({"type": "floor", "state": self.call.floor.state.value, "duplex": self.call.ears.breaker.duplex})
+            self._tell(whose_turn(self.call))
         else:
             self._tell({"type": "loading", "what": self._progress})
         self._claimed.set()
@@ -147,7 +142,7 @@ class Session:
                 await self.ready.wait()
                 if self.call:
                     self.line.begin()
-                    self._stopped_at = self.call.seconds
+                    self._following.typed(self.call)
                     self.call.type(text)
             case m.Stop():
                 if self.call:
@@ -183,37 +178,8 @@ class Session:
             self._page.send(message)
 
     def _on_event(self, event: Event) -> None:
-        for change in self._transcript.feed(event):
-            self._tell(change)
-        call = self.call
-        if call is None:
-            return
-        match event.event:
-            case "user.stopped":
-                self._stopped_at = event.t - call.ears.listener.tuning.hang * BLOCK_SECONDS
-            case "agent.started":
-                self._answered(event.t)
-        asyncio.get_running_loop().call_soon(self._tell_floor, call)  # the floor moves after its event is told
-
-    def _answered(self, at: float) -> None:
-        """From the user's last sound, or Enter, to the agent's first at the page's loudspeaker."""
-        if self._stopped_at is None:
-            return
-        self._latency = round(at - self._stopped_at + self.line.latency, 3)
-        self._stopped_at = None
-        self._tell({"type": "latency", "seconds": self._latency})
-
-    def _tell_floor(self, call: Call) -> None:
-        self._tell({"type": "floor", "state": call.floor.state.value, "duplex": call.ears.breaker.duplex})
-
-    async def _caption(self, call: Call) -> None:
-        """Follow the agent's words as they leave the loudspeaker."""
-        while True:
-            await asyncio.sleep(CAPTIONS)
-            if call.floor.state in (State.SPEAKING, State.DUCKED):
-                heard = call.playback.text(round(self.line.latency * call.playback.rate))
-                for change in self._transcript.saying(heard.generation, heard.text, heard.unheard):
-                    self._tell(change)
+        if self.call:
+            self._following.event(self.call, event)
 
 
 class Full(Exception):

@@ -29,7 +29,7 @@ class Bubble:
     kind: str = ""
     key: int = 0
     name: str = ""
-    """Of a speaker who enrolled."""
+    """Who said it, where that is known: of several people in a room, or of those who enrolled."""
 
 
 Change = dict[str, Any]
@@ -40,6 +40,8 @@ class Transcript:
     """Bubbles in their order. `feed` and `saying` return what changed."""
 
     def __init__(self) -> None:
+        self.speaker = ""
+        """Who speaks or writes now, where that is known: the user's next bubble is theirs."""
         self.bubbles: list[Bubble] = []
         self._next = 0
         self._half = False
@@ -78,7 +80,7 @@ class Transcript:
         gone = self._drop(lambda b: b.who == "user" and not b.done) if typed else []
         bubble = self._open("user", turn) if typed else self._same_turn(turn)
         bubble.text, bubble.rest, bubble.done, bubble.typed = str(data.get("text", "")), "", True, typed
-        bubble.name = str(data.get("who", ""))
+        bubble.name = str(data.get("who") or bubble.name)
         return [*gone, shown(bubble)]
 
     def _user_rejected(self, data: Mapping[str, Any]) -> list[Change]:
@@ -127,7 +129,7 @@ class Transcript:
         for bubble in reversed(self.bubbles[-12:]):
             if bubble.who == who and bubble.key == key and not bubble.done:
                 return bubble
-        return self._new(who, key=key)
+        return self._new(who, key=key, name=self.speaker if who == "user" else "")
 
     def _new(self, who: str, **more: Any) -> Bubble:
         self._next += 1
