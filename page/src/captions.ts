@@ -36,8 +36,10 @@ export class Captions {
   told(agent: string, message: FromServer, name: (identity: string) => string | undefined): void {
     this.meet(agent);
     if (message.type === "bubble") {
-      const who = message.name === undefined ? {} : { name: name(message.name) };
-      this.onMessage({ ...message, ...who, id: this.id(`${agent} ${message.id}`) });
+      const { name: identity, ...bubble } = message;
+      const other = identity === undefined ? undefined : name(identity);
+      const who = other === undefined ? {} : { name: other, other: true };
+      this.onMessage({ ...bubble, ...who, id: this.id(`${agent} ${message.id}`) });
     } else if (message.type === "gone") this.onMessage({ type: "gone", id: this.id(`${agent} ${message.id}`) });
     else this.onMessage(message);
   }
@@ -64,7 +66,7 @@ export class Captions {
   }
 
   private show(key: string, who: Speaker, text: string, rest: string, done: boolean, typed = false): void {
-    const name = who.agent || who.me ? {} : { name: who.name };
+    const name = who.agent || who.me ? {} : { name: who.name, other: true };
     const bubble: Bubble = { id: this.id(key), who: who.agent ? "agent" : "user", text, rest, done, typed, kind: "", ...name };
     this.onMessage({ type: "bubble", ...bubble });
   }

@@ -47,7 +47,7 @@ export class Chat {
   }
 
   private draw(bubble: Bubble, item: HTMLLIElement): void {
-    item.className = `${bubble.who}${bubble.done ? " done" : " live"}${bubble.typed ? " typed" : ""}${bubble.name ? " other" : ""}`;
+    item.className = `${bubble.who}${bubble.done ? " done" : " live"}${bubble.typed ? " typed" : ""}${bubble.other ? " other" : ""}`;
     item.replaceChildren(...(bubble.who === "note" ? [this.note(bubble)] : this.contribution(bubble)));
   }
 

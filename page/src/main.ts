@@ -2,13 +2,15 @@
 
 import { Audio, whyNot } from "./audio";
 import { Chat, spoken } from "./chat";
+import { bindEntrance, enter } from "./entrance";
 import * as kept from "./kept";
+import { bindKeys } from "./keys";
 import { FULL, OVER, REPLACED, type Bubble, type Floor, type FromServer } from "./messages";
 import { OwnServer } from "./own";
 import { LiveKitRoom } from "./room";
 import { Settings } from "./settings";
 import type { LinkState, Listener, Transport } from "./transport";
-import { View } from "./view";
+import { View, type Offer } from "./view";
 import type { Word } from "./words";
 
 const $ = <T extends HTMLElement = HTMLElement>(id: string): T => document.getElementById(id) as T;
@@ -89,10 +91,10 @@ function take(message: FromServer): void {
       view.tell("trouble.sound", message.text);
       break;
     case "full":
-      view.tell("trouble.full");
+      view.tell("trouble.full", "", offer());
       break;
     case "alone":
-      view.tell("trouble.alone");
+      view.tell("trouble.alone", "", offer());
       break;
     case "people":
       view.showPeople(message.people);
@@ -108,7 +110,7 @@ function take(message: FromServer): void {
       drawTurn();
       break;
     case "latency":
-      view.showLatency(message.seconds);
+      view.showLatency(message.seconds, message.parts);
       break;
     case "hush":
       audio.hush(message.seconds);
@@ -123,6 +125,14 @@ function begun(): void {
   if (muted) transport.send({ type: "mute", on: true });
   if ((talking || wantsVoice) && !transport.sounds) void connectSound();
   drawTurn();
+}
+
+/** To send for an agent again, where that can be done. */
+function offer(): Offer | null {
+  const { summon } = transport;
+  if (!summon) return null;
+  const failed = (error: unknown): void => view.tell("trouble.server", error instanceof Error ? error.message : String(error), offer());
+  return { word: "trouble.again", take: () => void summon.call(transport).then(() => view.tell(null), failed) };
 }
 
 function showRoom(name: string): void {
@@ -293,27 +303,12 @@ function speak(): void {
 
 // --- the way in -------------------------------------------------------------------------------------------
 
-/** Whether we may come in; else the form that asks for the token is shown. The server says over what we are to talk. */
-async function enter(code: string): Promise<boolean> {
-  let status = 0;
-  let answer: { livekit?: boolean; language?: string } = {};
-  try {
-    const response = await fetch("enter", { method: "POST", body: JSON.stringify({ code }) });
-    status = response.status;
-    answer = (await response.json()) as typeof answer;
-  } catch {
-    return true; // no server: the first word will say so
-  }
-  const dialog = $<HTMLDialogElement>("enter");
-  if (status === 200) {
-    dialog.close();
-    if (answer.livekit) meetInRoom();
-    if (answer.language === "zh" && !chosen) settings.choose("zh"); // that is what one talks in here
-    return true;
-  }
-  $("enter-error").textContent = status === 429 ? view.word("enter.often") : code ? view.word("enter.wrong") : "";
-  if (!dialog.open) dialog.showModal();
-  return false;
+async function comeIn(code: string): Promise<void> {
+  const entered = await enter(code, view);
+  if (!entered) return;
+  if (entered.livekit) meetInRoom();
+  if (entered.language === "zh" && !chosen) settings.choose("zh"); // that is what one talks in here
+  goOn();
 }
 
 function meetInRoom(): void {
@@ -329,20 +324,6 @@ function goOn(): void {
   else transport.open();
 }
 
-function bindKeys(): void {
-  document.addEventListener("keydown", (event) => {
-    if (document.querySelector("dialog[open]") || event.isComposing) return;
-    const writing = event.target instanceof HTMLInputElement;
-    if (event.key === "Escape") interrupt();
-    else if (event.ctrlKey || event.metaKey || event.altKey || writing) return;
-    else if (event.key === "m" || event.key === "M") talking && setMute(!muted);
-    else if (event.key === "/") {
-      event.preventDefault();
-      text.focus();
-    }
-  });
-}
-
 function bind(): void {
   $("talk").onclick = () => void (talking ? endTalk() : beginTalk());
   $("stop").onclick = interrupt;
@@ -351,24 +332,18 @@ function bind(): void {
     event.preventDefault();
     write();
   };
-  $<HTMLFormElement>("enter-form").onsubmit = (event) => {
-    event.preventDefault();
-    const token = $<HTMLInputElement>("token");
-    void enter(token.value.trim()).then((may) => may && goOn());
-    token.value = "";
-  };
-  $<HTMLDialogElement>("enter").oncancel = (event) => event.preventDefault();
+  bindEntrance((code) => void comeIn(code));
   $("latest").onclick = () => scroll.scrollTo({ top: scroll.scrollHeight });
   scroll.onscroll = () => {
     follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
     drawLatest();
   };
   new ResizeObserver(keepUp).observe(scroll); // a phone's keyboard comes and goes
-  bindKeys();
+  bindKeys({ interrupt, mute: () => talking && setMute(!muted), write: () => text.focus() });
 }
 
 bind();
 speak();
 const code = /^#enter=([\w-]+)$/.exec(location.hash)?.[1] ?? "";
 if (code) history.replaceState(null, "", location.pathname);
-void enter(code).then((may) => may && goOn());
+void comeIn(code);

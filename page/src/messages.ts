@@ -8,8 +8,17 @@ export interface Bubble {
   done: boolean;
   typed: boolean;
   kind: string;
-  /** Who said it, where there are others in the room, or where somebody enrolled. */
+  /** Who said it, where that is known: a known voice, or one of several people. */
   name?: string;
+  /** Somebody else than whoever sits at this page. */
+  other?: boolean;
+}
+
+/** Where an answer's seconds went: until the turn counted as ended, from there to the first sound, to the loudspeaker. */
+export interface Parts {
+  turn: number;
+  reply: number;
+  way: number;
 }
 
 export type Floor = "listening" | "hearing" | "paused" | "guessing" | "thinking" | "speaking" | "ducked" | "closed";
@@ -24,7 +33,7 @@ export type FromServer =
   | ({ type: "bubble" } & Bubble)
   | { type: "gone"; id: number }
   | { type: "floor"; state: Floor; duplex: string }
-  | { type: "latency"; seconds: number }
+  | { type: "latency"; seconds: number; parts?: Parts }
   | { type: "hush"; seconds: number }
   | { type: "ended" }
   /** In a LiveKit room: who else is there; that no agent comes; that it came only to say that there is no room. */

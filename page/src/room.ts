@@ -2,9 +2,11 @@
 
 import type { RemoteParticipant, Room, TextStreamReader } from "livekit-client";
 import { playout, type Audio, type Counted } from "./audio";
-import { Captions, type Speaker } from "./captions";
+import { Captions } from "./captions";
 import { OVER, REPLACED, type Floor, type FromServer } from "./messages";
 import { SILENCE } from "./link";
+import { ask, summon, type Pass } from "./pass";
+import { Present } from "./present";
 import type { Asked, LinkState, Listener, Transport } from "./transport";
 
 const TOPIC = "echoless";
@@ -19,21 +21,6 @@ const NOBODY = 20_000;
 /** Milliseconds that an agent has to say that it is one of ours. */
 const STRANGER = 4000;
 
-/** The server's answer to a wish to join. */
-export interface Pass {
-  url: string;
-  token: string;
-  session: string;
-  room: string;
-}
-
-export async function ask(wish: { session: string | null; room: string; name: string }): Promise<Pass> {
-  const response = await fetch("join", { method: "POST", body: JSON.stringify(wish) });
-  const answer = (await response.json()) as Pass & { error?: string };
-  if (!response.ok) throw new Error(answer.error ?? response.statusText);
-  return answer;
-}
-
 export class LiveKitRoom implements Transport {
   state: LinkState = "closed";
   private room: Room | null = null;
@@ -46,6 +33,7 @@ export class LiveKitRoom implements Transport {
   private watch: ReturnType<typeof setInterval> | undefined;
   private counted: Counted = { delay: 0, emitted: 0 };
   private readonly greeted = new Set<string>();
+  private readonly present = new Present(() => this.room);
   private waiting: Asked[] = [];
   private ready = false;
   /** The conversation that the page shows. */
@@ -89,10 +77,10 @@ export class LiveKitRoom implements Transport {
       return;
     }
     if (asked.type === "type") void this.room?.localParticipant.sendText(asked.text, { topic: CHAT }).then(
-      (info) => this.captions.written(info.id, this.me(), asked.text),
+      (info) => this.captions.written(info.id, this.present.me(), asked.text),
       () => this.waiting.push(asked),
     );
-    else if (asked.type === "end" && this.others().some((each) => !each.isAgent)) return; // it is theirs as well
+    else if (asked.type === "end" && this.present.others().some((each) => !each.isAgent)) return; // it is theirs as well
     else if (asked.type !== "quiet") this.tellAgent(asked);
   }
 
@@ -147,15 +135,25 @@ export class LiveKitRoom implements Transport {
       this.captions = new Captions((message) => this.listener.onMessage(message));
       this.listener.onMessage({ type: "session", id: pass.session, resumed: false, recorded: false, room: pass.room });
     }
-    if (!this.agents().length) this.deserted();
-    for (const each of this.others()) if (each.isAgent) this.greet(each);
+    if (!this.present.agents().length) this.deserted();
+    for (const each of this.present.others()) if (each.isAgent) this.greet(each);
     this.showPeople();
     clearInterval(this.watch);
     this.silentSince = 0;
     this.watch = setInterval(() => void this.look(), 1000);
+    this.expectAgent();
+  }
+
+  private expectAgent(): void {
     this.later(NOBODY, () => {
-      if (!this.ready && this.agents().length === 0) this.listener.onMessage({ type: "alone" });
+      if (!this.ready && this.present.agents().length === 0) this.listener.onMessage({ type: "alone" });
     });
+  }
+
+  async summon(): Promise<void> {
+    if (!this.session) return;
+    await summon(this.session);
+    this.expectAgent();
   }
 
   private failed(error: unknown): void {
@@ -185,7 +183,7 @@ export class LiveKitRoom implements Transport {
       })
       .on(on.ParticipantDisconnected, (who) => {
         this.greeted.delete(who.sid);
-        if (who.isAgent && this.agents().length === 0) this.deserted();
+        if (who.isAgent && this.present.agents().length === 0) this.deserted();
         this.showPeople();
       })
       .on(on.ParticipantAttributesChanged, (_changed, who) => who !== room.localParticipant && this.agentSays(who as RemoteParticipant))
@@ -226,11 +224,11 @@ export class LiveKitRoom implements Transport {
     if (message.type === "hush") this.audio.hush(message.seconds);
     else if (message.type === "ready") this.becomeReady();
     else if (message.type === "ended") this.finish(OVER);
-    else this.captions.told(from.sid, message, (identity) => this.nameOf(identity));
+    else this.captions.told(from.sid, message, (identity) => this.present.nameOf(identity));
   }
 
   private async read(reader: TextStreamReader, identity: string, spoken: boolean): Promise<void> {
-    const who = this.speaker(identity);
+    const who = this.present.speaker(identity);
     const { id } = reader.info;
     let text = "";
     for await (const piece of reader) {
@@ -278,12 +276,12 @@ export class LiveKitRoom implements Transport {
   private collect(): void {
     const tracks = (from: RemoteParticipant[]): MediaStreamTrack[] =>
       from.flatMap((each) => [...each.audioTrackPublications.values()].flatMap((one) => one.track?.mediaStreamTrack ?? []));
-    const all = tracks(this.others());
+    const all = tracks(this.present.others());
     const before = this.stream?.getTracks() ?? [];
     if (all.length === before.length && all.every((each) => before.includes(each))) return;
     this.stream = all.length ? new MediaStream(all) : null;
     this.counted = { delay: 0, emitted: 0 };
-    const agent = tracks(this.agents());
+    const agent = tracks(this.present.agents());
     this.audio.play(this.stream, agent.length ? new MediaStream(agent) : null);
   }
 
@@ -291,7 +289,7 @@ export class LiveKitRoom implements Transport {
 
   /** How late what we hear is; and whether an agent of ours still answers. */
   private async look(): Promise<void> {
-    const agent = this.agents()[0];
+    const agent = this.present.agents()[0];
     if (agent && !this.ready) this.tellAgent({ type: "hello", session: null }); // it may not have known us yet
     if (!agent || !this.captions.knows(agent.sid)) return;
     this.tellAgent({ type: "ping", n: Math.round(performance.now()) });
@@ -305,45 +303,14 @@ export class LiveKitRoom implements Transport {
   }
 
   private tellAgent(message: object, agent?: RemoteParticipant): void {
-    const to = (agent ? [agent] : this.agents()).map((each) => each.identity);
+    const to = (agent ? [agent] : this.present.agents()).map((each) => each.identity);
     if (!to.length) return;
     const data = new TextEncoder().encode(JSON.stringify(message));
     void this.room?.localParticipant.publishData(data, { reliable: true, topic: TOPIC, destinationIdentities: to }).catch(() => undefined);
   }
 
-  // --- who is there -----------------------------------------------------------------------------------------
-
-  private others(): RemoteParticipant[] {
-    return [...(this.room?.remoteParticipants.values() ?? [])];
-  }
-
-  private agents(): RemoteParticipant[] {
-    return this.others().filter((each) => each.isAgent);
-  }
-
-  private me(): Speaker {
-    return { identity: this.room?.localParticipant.identity ?? "", name: "", agent: false, me: true };
-  }
-
-  private speaker(identity: string): Speaker {
-    const who = this.room?.remoteParticipants.get(identity);
-    if (!who) return { ...this.me(), identity };
-    return { identity, name: who.name || identity, agent: who.isAgent, me: false };
-  }
-
-  /** A person's name for a bubble; none for one's own. */
-  private nameOf(identity: string): string | undefined {
-    if (identity === this.room?.localParticipant.identity) return undefined;
-    return this.room?.remoteParticipants.get(identity)?.name || identity || undefined;
-  }
-
   private showPeople(): void {
-    const room = this.room;
-    if (!room) return;
-    const people = this.others()
-      .filter((each) => !each.isAgent)
-      .map((each) => ({ name: each.name || each.identity, speaking: each.isSpeaking }));
-    this.listener.onMessage({ type: "people", people });
+    if (this.room) this.listener.onMessage({ type: "people", people: this.present.people() });
   }
 
   private later(milliseconds: number, what: () => void): void {

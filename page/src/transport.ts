@@ -32,6 +32,8 @@ export interface Transport {
   /** The microphone has been changed or given up: `audio.track` says which. */
   microphoneChanged(): Promise<void>;
   hangUp(): void;
+  /** Send for an agent again, where none is; only some can. Rejects with what to tell the user. */
+  summon?(): Promise<void>;
 }
 
 export type MakeTransport = (audio: Audio, session: string | null, listener: Listener) => Transport;

@@ -1,5 +1,6 @@
 /** What is seen beside the conversation: whose turn it is, latency, levels, notices, who is in the room. */
 
+import type { Parts } from "./messages";
 import { isWord, say, type Language, type Word } from "./words";
 
 const $ = <T extends HTMLElement = HTMLElement>(id: string): T => document.getElementById(id) as T;
@@ -13,12 +14,19 @@ export interface Turn {
   muted: boolean;
 }
 
+/** Something that the user can do about a notice. */
+export interface Offer {
+  word: Word;
+  take: () => void;
+}
+
 /** What stays said although the conversation goes on. */
 const LASTING: readonly Word[] = ["trouble.denied", "trouble.missing", "trouble.busy", "trouble.unsafe"];
 
 export class View {
-  private notice: { word: Word; fill: string } | null = null;
+  private notice: { word: Word; fill: string; offer: Offer | null } | null = null;
   private latency: number | null = null;
+  private parts: Parts | undefined;
   private turn: Turn = { state: "idle", busy: false, talking: false, muted: false };
 
   constructor(private language: Language) {}
@@ -39,16 +47,28 @@ export class View {
       if (isWord(which)) this.label(each, which);
     }
     $<HTMLInputElement>("text").placeholder = this.word("write.here");
-    if (this.notice) this.tell(this.notice.word, this.notice.fill);
-    this.showLatency(this.latency);
+    if (this.notice) this.tell(this.notice.word, this.notice.fill, this.notice.offer);
+    this.showLatency(this.latency, this.parts);
     this.showTurn(this.turn);
   }
 
-  tell(which: Word | null, fill = ""): void {
-    this.notice = which ? { word: which, fill } : null;
+  tell(which: Word | null, fill = "", offer: Offer | null = null): void {
+    this.notice = which ? { word: which, fill, offer } : null;
     const line = document.createElement("p");
     line.textContent = which ? this.word(which, fill) : "";
-    $("notices").replaceChildren(...(which ? [line] : []));
+    $("notices").replaceChildren(...(which ? [line, ...(offer ? [this.button(offer)] : [])] : []));
+  }
+
+  private button(offer: Offer): HTMLButtonElement {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = "plain wide";
+    made.textContent = this.word(offer.word);
+    made.onclick = () => {
+      made.disabled = true; // once: what comes of it is told
+      offer.take();
+    };
+    return made;
   }
 
   get told(): boolean {
@@ -74,8 +94,12 @@ export class View {
     $("talk-word").textContent = this.word(turn.talking ? "talk.end.short" : "talk");
   }
 
-  showLatency(seconds: number | null): void {
+  /** How long the last answer took; where its time went, for whoever points at it. */
+  showLatency(seconds: number | null, parts?: Parts): void {
     this.latency = seconds;
+    this.parts = parts;
+    const rounded = parts ? [parts.turn, parts.reply, parts.way].map((each) => each.toFixed(2)) : [];
+    $("latency").title = parts ? this.word("latency.parts", ...rounded) : "";
     $("latency").hidden = seconds === null;
     $("latency").textContent = seconds === null ? "" : this.word("latency", seconds.toFixed(2));
   }

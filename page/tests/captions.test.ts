@@ -56,7 +56,9 @@ describe("captions of a room", () => {
     captions.told("PA_1", { type: "bubble", ...bubble }, (identity) => (identity === "person-2" ? "Ada" : undefined));
     captions.written("c1", ada, "Hi");
     captions.heard(part("U1", true), "s1", ada, "Hi", true);
-    expect(bubbles().map((each) => [each.text, each.name])).toEqual([["Hi", "Ada"]]);
+    expect(bubbles().map((each) => [each.text, each.name, each.other])).toEqual([["Hi", "Ada", true]]);
+    captions.told("PA_1", { type: "bubble", ...bubble, name: "person-1" }, () => undefined);
+    expect(bubbles().map((each) => [each.text, each.name, each.other])).toEqual([["Hi", undefined, undefined]]);
     expect(captions.knows("PA_1")).toBe(true);
   });
   it("a later agent counts anew without writing over what the first one said", () => {

@@ -44,6 +44,12 @@ describe("the conversation", () => {
     for (const id of [3, 1, 2]) chat.put(bubble({ id, text: String(id), done: true }));
     expect([...list.querySelectorAll(".said")].map((each) => each.textContent)).toEqual(["1", "2", "3"]);
   });
+  it("names a known voice on its own side, and others on the other", () => {
+    chat.put(bubble({ id: 1, who: "user", text: "Hi", done: true, name: "Ada" }));
+    chat.put(bubble({ id: 2, who: "user", text: "Ho", done: true, name: "Ben", other: true }));
+    expect([...list.querySelectorAll(".name")].map((each) => each.textContent)).toEqual(["Ada", "Ben"]);
+    expect([...list.querySelectorAll("li")].map((each) => each.classList.contains("other"))).toEqual([false, true]);
+  });
   it("forgets what was revoked", () => {
     chat.put(bubble({}));
     chat.drop(1);

@@ -12,7 +12,8 @@ import pytest
 from echoless.serve.command import Place, Serving, Terms
 from echoless.serve.gate import Admission
 from echoless.settings import Settings
-from tests.serve.browser import FIRST, FLOOR, RATE, REPLY, SAID, SECOND, browser, missing, pause, person, recognised
+from tests.serve.browser import FIRST, FLOOR, REPLY, SECOND, browser, missing, pause, person
+from tests.serve.scenarios import be_denied_the_microphone, speak_hear_and_cut_in, write_and_stop
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
@@ -28,65 +29,21 @@ async def test_speak_see_hear_interrupt_and_reload(serving: Serving) -> None:
     async with browser(person(2.0, FIRST, 16.0, SECOND, 60.0)) as page:
         await page("goto", url=serving.url)
         await page.until("document.querySelector('#welcome h2').innerText.length > 3")
-        await page("click", selector="#talk")
-        await page.until(f"{SAID}.includes('lobster')")
-        await page.until(f"{FLOOR} === 'speaking'")
-        await page.start_recording()
-        await page.until("document.querySelector('#log .agent .said')?.innerText.includes('wide and deep')")
-        await page.until("document.querySelector('#log .agent .rest')")  # live captions: more to come
-        await page.until("document.querySelector('#log .agent.done del')", 90)  # cut off by the second sentence
-        heard = recognised((await page.recording())[: 12 * RATE])
-        assert "bottom" in heard or "ships" in heard or "sea" in heard, heard
-        kept = await page("tell", what="document.querySelector('#log .agent.done .said').innerText")
-        assert REPLY.startswith(kept) and len(kept) > 20
-        await page.until(f"/account|himself|better|anything/.test({SAID})")
-        latency = await page("tell", what="document.getElementById('latency').innerText")
-        assert "answered in" in latency
-        before = await page("tell", what=SAID)
-        await page("reload")
-        await page.until(f"{SAID}.startsWith({before!r})")
-        await page.until("document.getElementById('talk').getAttribute('aria-pressed') === 'true'")
-        await page.until(f"['listening','hearing','thinking','speaking'].includes({FLOOR})")
+        await speak_hear_and_cut_in(page)
         assert serving.sessions.count == 1
-        assert await page("complaints") == []
 
 
 async def test_write_stop_with_the_button_and_with_escape(serving: Serving) -> None:
     async with browser(person(120.0)) as page:
         await page("goto", url=serving.url)
-        await page("press", key="/")
-        await page("write", selector="#text", text="Tell me about the sea.")
-        await page("press", key="Enter")
-        for k, way in enumerate(("button", "escape"), 1):
-            await page.until(f"{FLOOR} === 'speaking' && document.querySelectorAll('#log .agent').length === {k}")
-            await page.until("!document.getElementById('voice').paused")
-            if way == "button":
-                await page("click", selector="#stop")
-            else:
-                await page("press", key="Escape")
-            await page.until(f"document.querySelectorAll('#log .agent.done del').length === {k}", 20)
-            if way == "button":
-                await page("write", selector="#text", text="And again <b>please</b>.")
-                await page("press", key="Enter")
-        assert await page("tell", what="document.querySelector('#log b') === null")
+        await write_and_stop(page)
         assert await page("tell", what="document.querySelectorAll('#log .user.typed').length") == 2
-        assert await page("complaints") == []
 
 
 async def test_a_denied_microphone_leaves_writing_and_says_so(serving: Serving) -> None:
     async with browser(None) as page:
         await page("goto", url=serving.url)
-        await page("click", selector="#talk")
-        await page.until("document.getElementById('notices').innerText.includes('refused')")
-        assert await page("tell", what="document.activeElement.id") == "text"
-        await page("write", selector="#text", text="Tell me about the sea.")
-        await page("press", key="Enter")
-        await page.until(f"{FLOOR} === 'speaking'")
-        await page.until("document.getElementById('voice').srcObject")
-        await page.start_recording()
-        await asyncio.sleep(6)
-        heard = recognised(await page.recording())
-        assert any(word in heard for word in ("bottom", "ships", "sail", "sea", "deep")), heard
+        await be_denied_the_microphone(page)
 
 
 async def test_five_seconds_without_a_network(serving: Serving) -> None:

@@ -17,7 +17,8 @@ from echoless.livekit.server import missing as no_server
 from echoless.serve.command import Place, Serving, Terms
 from echoless.serve.rooms import Rooms
 from echoless.settings import Settings
-from tests.serve.browser import FIRST, FLOOR, RATE, REPLY, SAID, SECOND, browser, missing, pause, person, recognised
+from tests.serve.browser import FIRST, FLOOR, REPLY, SECOND, browser, missing, pause, person
+from tests.serve.scenarios import be_denied_the_microphone, speak_hear_and_cut_in, write_and_stop
 from tests.serve.strangers import participant
 
 WHY = missing() or no_server()
@@ -57,67 +58,43 @@ async def agent(server: LocalServer, room: str) -> AsyncIterator[Conversation]:
 async def test_speak_see_hear_interrupt_and_reload(serving: Serving, server: LocalServer) -> None:
     async with agent(server, "spoken") as conversation, browser(person(4.0, FIRST, 16.0, SECOND, 60.0)) as page:
         await page("goto", url=f"{serving.url}/#room=spoken")
-        await page.until("document.querySelector('#welcome h2').innerText.length > 3")
-        await page("click", selector="#talk")
-        await page.until(f"{SAID}.includes('lobster')")
+        await page.until("!document.getElementById('name-row').hidden")
+        await speak_hear_and_cut_in(page)
         (caller,) = conversation.room.remote_participants.values()
         assert caller.attributes["echoless.cancels_echo"] == "true"
-        await page.until(f"{FLOOR} === 'speaking'")
-        await page.until("document.getElementById('voice').srcObject")
-        await page.start_recording()
-        await page.until("document.querySelector('#log .agent .said')?.innerText.includes('wide and deep')")
-        await page.until("document.querySelector('#log .agent .rest')")  # live captions: more to come
-        await page.until("document.querySelector('#log .agent.done del')", 90)  # cut off by the second sentence
-        heard = recognised((await page.recording())[: 12 * RATE])
-        assert "bottom" in heard or "ships" in heard or "sea" in heard, heard
-        kept = await page("tell", what="document.querySelector('#log .agent.done .said').innerText")
-        assert REPLY.startswith(kept) and len(kept) > 20
-        assert "answered in" in await page("tell", what="document.getElementById('latency').innerText")
-        before = await page("tell", what=SAID)
-        await page("reload")
-        await page.until(f"{SAID}.startsWith({before!r})")
-        await page.until("document.getElementById('talk').getAttribute('aria-pressed') === 'true'")
-        await page.until(f"['listening','hearing','thinking','speaking'].includes({FLOOR})")
-        assert await page("complaints") == []
 
 
 async def test_write_stop_with_the_button_and_with_escape(serving: Serving, server: LocalServer) -> None:
     async with agent(server, "written") as conversation, browser(person(120.0)) as page:
         await page("goto", url=f"{serving.url}/#room=written")
         await page.until("!document.getElementById('name-row').hidden")
-        await page("press", key="/")
-        await page("write", selector="#text", text="Tell me about the sea.")
-        await page("press", key="Enter")
-        for k, way in enumerate(("button", "escape"), 1):
-            await page.until(f"{FLOOR} === 'speaking' && document.querySelectorAll('#log .agent').length === {k}")
-            if way == "button":
-                await page("click", selector="#stop")
-            else:
-                await page("press", key="Escape")
-            await page.until(f"document.querySelectorAll('#log .agent.done del').length === {k}", 20)
-            if way == "button":
-                await page("write", selector="#text", text="And again <b>please</b>.")
-                await page("press", key="Enter")
-        assert await page("tell", what="document.querySelector('#log b') === null")
-        assert await page("tell", what="document.querySelectorAll('#log .user').length") == 2
+        await write_and_stop(page)
         assert conversation.line.latency > 0
-        assert await page("complaints") == []
 
 
 async def test_a_denied_microphone_leaves_writing_and_hearing(serving: Serving, server: LocalServer) -> None:
     async with agent(server, "denied"), browser(None) as page:
         await page("goto", url=f"{serving.url}/#room=denied")
         await page.until("!document.getElementById('name-row').hidden")
-        await page("click", selector="#talk")
-        await page.until("document.getElementById('notices').innerText.includes('refused')")
-        await page("write", selector="#text", text="Tell me about the sea.")
+        await be_denied_the_microphone(page)
+
+
+async def test_where_no_agent_comes_the_page_says_so_and_sends_again(server: LocalServer) -> None:
+    """Nobody was there to be sent when the room was made; later there is, and is sent for."""
+    rooms = Rooms(server.access, dispatch="latecomer")
+    async with Serving(Settings(), Place(port=0), Terms(), rooms=rooms) as serving, browser(pause(90.0)) as page:
+        await page("goto", url=f"{serving.url}/#room=empty")
+        await page.until("!document.getElementById('name-row').hidden")
+        await page("write", selector="#text", text="Is anybody there?")
         await page("press", key="Enter")
-        await page.until(f"{FLOOR} === 'speaking'")
-        await page.until("document.getElementById('voice').srcObject")
-        await page.start_recording()
-        await asyncio.sleep(6)
-        heard = recognised(await page.recording())
-        assert any(word in heard for word in ("bottom", "ships", "sail", "sea", "deep")), heard
+        await page.until("document.querySelector('#notices button')", 40)
+        await page("click", selector="#notices button")
+        await page.until("document.getElementById('notices').innerText === ''")
+        async with server.access.admin() as admin:
+            sent = await admin.agent_dispatch.list_dispatch("empty")
+        assert [each.agent_name for each in sent].count("latecomer") == 2
+        async with agent(server, "empty"):
+            await page.until("document.querySelector('#log .agent')")  # and what was written meanwhile is answered
 
 
 async def test_five_seconds_without_a_network(serving: Serving, server: LocalServer) -> None:
