@@ -20,6 +20,7 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -139,6 +140,7 @@ def load(path: Path) -> Samples:
 
 async def run(arguments: argparse.Namespace) -> None:
     """Be in the room until told to end, or for `arguments.seconds`."""
+    told: list[dict[str, Any]] = []
     caller = Caller(arguments.echo, arguments.delay, arguments.seed)
     client = Client(
         None,
@@ -149,6 +151,7 @@ async def run(arguments: argparse.Namespace) -> None:
         microphone=caller.microphone,
         play=caller.play,
         reports=not arguments.mute_reports,
+        on_message=lambda message: told.append(message) if message.get("type") == "latency" else None,
     )
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -170,6 +173,7 @@ async def run(arguments: argparse.Namespace) -> None:
     if arguments.out:
         caller.keep(arguments.out)
         (arguments.out / "traffic.json").write_text(json.dumps(traffic))
+        (arguments.out / "latencies.json").write_text(json.dumps(told))
         (arguments.out / "transcripts.json").write_text(json.dumps(client.said, ensure_ascii=False, indent=1))
 
 

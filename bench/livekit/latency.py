@@ -42,6 +42,7 @@ class Figures:
     """Seconds. `missed`: interruptions that did not work, `unanswered`: questions without an answer."""
 
     response: list[float] = field(default_factory=list)
+    parts: list[dict[str, float]] = field(default_factory=list)
     stop: list[float] = field(default_factory=list)
     missed: int = 0
     unanswered: int = 0
@@ -102,6 +103,7 @@ async def measure(name: str, access: Access, agent: Program, says: str, say: lis
             await call.hang_up()
     sides = Sides.read(folder)
     figures.response = sides.responses()
+    figures.parts = [each["parts"] for each in json.loads((folder / "latencies.json").read_text())]
     stops = sides.stops()
     figures.stop = [each for each in stops if each is not None]
     figures.missed = sum(each is None for each in stops)
@@ -123,6 +125,7 @@ async def run(turns: int, rounds: int, seed: int, manner: str, folder: Path) -> 
                 found = await measure(name, server.access, agent, says, say, where)
                 print(f"{name}, round {number + 1}: {summary(found)}", flush=True)
                 figures.response += found.response
+                figures.parts += found.parts
                 figures.stop += found.stop
                 figures.missed += found.missed
                 figures.unanswered += found.unanswered
@@ -138,6 +141,20 @@ def summary(figures: Figures) -> str:
     return (
         f"answer {spread(figures.response)} s of {len(figures.response)}, silence {spread(figures.stop)} s of "
         f"{len(figures.stop)}, {figures.missed} missed, {figures.unanswered} unanswered"
+    )
+
+
+def whither(figures: Figures) -> str:
+    """Where the time of an answer went, as our agent tells it: medians. What is left are the ways and the buffers."""
+    told = {
+        name: statistics.median(each[name] for each in figures.parts)
+        for name in ("turn", "reply", "way")
+        if figures.parts
+    }
+    rest = statistics.median(figures.response) - sum(told.values()) if figures.response and told else 0.0
+    return (
+        f"waiting for the turn's end {told.get('turn', 0):.2f} s, reply {told.get('reply', 0):.2f} s, way to the "
+        f"loudspeaker as told {told.get('way', 0):.2f} s, the rest (way of the question, buffers) {rest:.2f} s"
     )
 
 
@@ -160,6 +177,7 @@ def main() -> None:
     for name, figures in total.items():
         print(f"{name}: {summary(figures)}")
     mine, other = total.values()
+    print(f"echoless: {whither(mine)}")
     for what in ("response", "stop"):
         a, b = getattr(mine, what), getattr(other, what)
         if a and b:
