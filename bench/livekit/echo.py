@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.livekit.latency import phrases
-from bench.livekit.parts import Call, Sides, ours, theirs
+from bench.livekit.parts import Call, Sides, ended_as_by_ctrl_c, ours, theirs
 from bench.peers.canned import Canned
 
 from echoless.livekit.server import LocalServer
@@ -83,6 +83,7 @@ async def run(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    ended_as_by_ctrl_c()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--echo", type=float, nargs="+", default=[0.3, 1.0])

@@ -22,7 +22,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import psutil
-from bench.livekit.parts import Program, ours
+from bench.livekit.parts import Program, ended_as_by_ctrl_c, ours
 from bench.peers.canned import Canned, Manner
 
 from echoless.livekit import wire
@@ -137,6 +137,7 @@ async def run(times: int, what: str, folder: Path) -> list[dict[str, float]]:
 
 
 def main() -> None:
+    ended_as_by_ctrl_c()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--what", choices=("worker", "conversation"), default="worker", help="what is killed")

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import soundfile
-from bench.livekit.parts import PEER, Call, Program, Sides, ours, theirs
+from bench.livekit.parts import PEER, Call, Program, Sides, ended_as_by_ctrl_c, ours, theirs
 from bench.peers.canned import Canned
 
 from echoless.frames import RATE
@@ -159,6 +159,7 @@ def whither(figures: Figures) -> str:
 
 
 def main() -> None:
+    ended_as_by_ctrl_c()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=2)

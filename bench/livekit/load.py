@@ -21,7 +21,7 @@ from typing import Any
 
 from bench.livekit.crowd import Sample, crowd, look
 from bench.livekit.latency import phrases
-from bench.livekit.parts import Sides, ours
+from bench.livekit.parts import Sides, ended_as_by_ctrl_c, ours
 from bench.peers.canned import Canned
 
 from echoless.livekit.admission import p95
@@ -93,6 +93,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
+    ended_as_by_ctrl_c()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--seconds", type=float, default=60.0)

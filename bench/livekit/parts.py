@@ -28,6 +28,11 @@ NOTICED = 3.0
 """Seconds within which an interruption has to work."""
 
 
+def ended_as_by_ctrl_c() -> None:
+    """Have SIGTERM do what Ctrl-C does: end, and leave no process behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 class Program:
     """A child process in a group of its own; with `async with`, the group ends with the block."""
 

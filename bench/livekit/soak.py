@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from bench.livekit.crowd import Sample, crowd, look
 from bench.livekit.latency import phrases
-from bench.livekit.parts import Sides, ours
+from bench.livekit.parts import Sides, ended_as_by_ctrl_c, ours
 from bench.peers.canned import Canned
 
 from echoless.livekit.server import LocalServer
@@ -107,6 +107,7 @@ def draw(samples: list[Sample], path: Path) -> None:
 
 
 def main() -> int:
+    ended_as_by_ctrl_c()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--sessions", type=int, default=4)
