@@ -56,13 +56,14 @@ export class View {
     this.notice = which ? { word: which, fill, offer } : null;
     const line = document.createElement("p");
     line.textContent = which ? this.word(which, fill) : "";
-    $("notices").replaceChildren(...(which ? [line, ...(offer ? [this.button(offer)] : [])] : []));
+    if (offer) line.append(this.button(offer));
+    $("notices").replaceChildren(...(which ? [line] : []));
   }
 
   private button(offer: Offer): HTMLButtonElement {
     const made = document.createElement("button");
     made.type = "button";
-    made.className = "plain wide";
+    made.className = "wide";
     made.textContent = this.word(offer.word);
     made.onclick = () => {
       made.disabled = true; // once: what comes of it is told
