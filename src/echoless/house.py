@@ -162,10 +162,12 @@ def open_ears(
 
 
 def prepare(settings: Settings) -> Prepared:
-    """Open and run once what a conversation takes, so that the next one opens quickly. Never fails: what is wrong
-    shows when the conversation opens."""
+    """Open and run once what a conversation takes, so that the next one opens quickly; not within an event loop. Never
+    fails: what is wrong shows when the conversation opens."""
     ready = Prepared()
     with contextlib.suppress(Exception):
+        if settings.llm_url:
+            asyncio.run(_meet_mind(settings))
         ready.recogniser = warmed(any_recogniser(settings), spoken_in(settings))
         ready.turn_end = warm_turn_end(spoken_in(settings))
         EchoGuard().hear(np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32))
@@ -173,6 +175,11 @@ def prepare(settings: Settings) -> Prepared:
         sample_of(voice)
         ready.voice = voice
     return ready
+
+
+async def _meet_mind(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        await open_mind(settings, stack)
 
 
 def spoken_in(settings: Settings) -> str | None:

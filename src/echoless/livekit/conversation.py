@@ -282,7 +282,9 @@ class Conversation:
 
     async def _set_state(self, state: str) -> None:
         self._state = state
-        await self.room.local_participant.set_attributes({wire.STATE: state, wire.GENERATION: str(self._generation)})
+        wanted, me = {wire.STATE: state, wire.GENERATION: str(self._generation)}, self.room.local_participant
+        if not wanted.items() <= me.attributes.items():  # a worker's agent comes with its first ones
+            await me.set_attributes(wanted)
 
     # --- the call's events ------------------------------------------------------------------------------------
 

@@ -27,6 +27,10 @@ from echoless.settings import Settings
 
 PREPARED = "echoless.prepared"
 """Where a process keeps what it has ready for its conversation."""
+OPENING = "opening"
+"""The file in a worker's folder that is there while a conversation opens."""
+GIVES_WAY = 2.0
+"""Seconds for which a process at most waits with getting ready, so that a conversation opens first."""
 NOTHING_YET: dict[str, Any] = {"tasks": 0, "answers": [], "lags": [], "cores": 0.0}
 """The report of a conversation that has just begun."""
 REPORTS = 1.0
@@ -42,13 +46,21 @@ class Warm:
     """Makes a process ready before it has a room: what every conversation needs is imported and was read once."""
 
     settings: Settings
+    folder: Path
 
     def __call__(self, process: JobProcess) -> None:
         from echoless.house import prepare
 
+        self._give_way()
         process.userdata[PREPARED] = prepare(self.settings)
         gc.collect()
         gc.freeze()  # a full collection of all that is loaded would hold the sound up
+
+    def _give_way(self) -> None:
+        """A caller who waits is not to wait for the one after: getting ready takes a second of a processor."""
+        with contextlib.suppress(OSError):
+            while time.time() - (self.folder / OPENING).stat().st_mtime < GIVES_WAY:
+                time.sleep(0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +106,18 @@ class Job:
 
             ctx.add_shutdown_callback(end)
             reporting = asyncio.ensure_future(keep_reporting(conversation, report))
+            opening = asyncio.ensure_future(self._opened(conversation))
             try:
                 await conversation.run()
             finally:
-                reporting.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await reporting
+                for each in (reporting, opening):
+                    each.cancel()
+                await asyncio.gather(reporting, opening, return_exceptions=True)
+
+    async def _opened(self, conversation: Conversation) -> None:
+        while conversation.call is None:
+            await asyncio.sleep(0.05)
+        (self.folder / OPENING).unlink(missing_ok=True)
 
 
 async def keep_reporting(conversation: Conversation, path: Path) -> None:

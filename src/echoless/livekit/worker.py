@@ -29,7 +29,7 @@ from echoless.house import KEY, language, model_path
 from echoless.livekit import wire
 from echoless.livekit.access import AGENT_NAME, Access
 from echoless.livekit.admission import Headroom, Limits
-from echoless.livekit.job import Job, Warm, read_reports
+from echoless.livekit.job import OPENING, Job, Warm, read_reports
 from echoless.livekit.memory import generation_of
 from echoless.livekit.watch import Served
 from echoless.livekit.watcher import ROOM, Watcher
@@ -138,7 +138,7 @@ class Worker:
             initialize_process_timeout=60.0,
             shutdown_process_timeout=10.0,
             drain_timeout=round(self.terms.drain),
-            setup_fnc=Warm(settings),
+            setup_fnc=Warm(settings, self._folder),
             preload_modules=PRELOAD,
         )
         job = Job(settings, self._folder, self.terms.patience, self._served)
@@ -196,6 +196,7 @@ class Worker:
             await request.accept(name="Echoless", attributes={**attributes, wire.FULL: "true"})
             return
         self._reserved[request.id] = time.monotonic()
+        (self._folder / OPENING).touch()
         await request.accept(name="Echoless", attributes=attributes)
 
     # --- the watch --------------------------------------------------------------------------------------------
