@@ -185,7 +185,8 @@ async def _traffic(client: Client, begun: float) -> dict[str, float]:
     down = sum(
         each.inbound_rtp.inbound.bytes_received for each in stats.subscriber_stats if each.HasField("inbound_rtp")
     )
-    return {"up_kbit": up * 8 / 1000 / passed, "down_kbit": down * 8 / 1000 / passed}
+    cores = time.process_time() / passed
+    return {"up_kbit": up * 8 / 1000 / passed, "down_kbit": down * 8 / 1000 / passed, "cores": cores}
 
 
 async def _tell(client: Client, caller: Caller) -> None:

@@ -2,6 +2,9 @@
 
     python -m bench.livekit.load [--sessions 1 2 4] [--seconds 60] [--json FILE] [--picture FILE]
 
+With `--admission` the worker turns away whom it would turn away in earnest (else it takes everybody): `held` says how
+many conversations it held at most.
+
 For each number: a worker of ours, so many callers in processes of their own, everybody talking. Answers are timed on
 the callers' sound files. Cores and memory are the conversations' processes' (memory that they share is divided among
 them); the callers run on the same machine, and their cores are told beside, since on a machine of one's own they
@@ -28,11 +31,20 @@ from echoless.livekit.admission import p95
 from echoless.livekit.server import LocalServer
 
 
-async def with_sessions(sessions: int, seconds: float, folder: Path) -> dict[str, Any]:
+async def with_sessions(sessions: int, seconds: float, folder: Path, lenient: bool = True) -> dict[str, Any]:
     """So many at once; what they took and how long answers took."""
     folder.mkdir(parents=True, exist_ok=True)
+    held = 0
     with LocalServer() as server, Canned() as canned:
-        async with ours(server.access, canned.url, folder / "worker.log", "--spare", "0") as agent:
+        worker = ours(
+            server.access,
+            canned.url,
+            folder / "worker.log",
+            *("--spare", "0"),
+            lenient=lenient,
+            environment={"TMPDIR": str(folder)},
+        )
+        async with worker as agent:
             await agent.until_says("ready for")
             empty = look(agent, server.pid, 0)
             there = asyncio.Event()
@@ -44,10 +56,11 @@ async def with_sessions(sessions: int, seconds: float, folder: Path) -> dict[str
             first = last = look(agent, server.pid, 0)
             while not talking.done():
                 last = look(agent, server.pid, 0)
+                held = max(held, len(list(folder.glob("echoless-worker-*/*.json"))))
                 await asyncio.wait({talking}, timeout=2)
             folders = await talking
     answers = [each for where in folders for each in Sides.read(where).responses()]
-    return summed(sessions, answers, empty, first, last, folders)
+    return {**summed(sessions, answers, empty, first, last, folders), "held": held}
 
 
 def summed(
@@ -61,6 +74,7 @@ def summed(
         "answer_p50": statistics.median(answers) if answers else None,
         "answer_p95": p95(answers),
         "cores": (last.cpu_seconds - first.cpu_seconds) / passed,
+        "caller_cores": statistics.mean(each["cores"] for each in traffic),
         "megabytes_each": (last.megabytes - empty.megabytes) / sessions,
         "worker_megabytes": empty.megabytes,
         "up_kbit": statistics.mean(each["up_kbit"] for each in traffic),
@@ -97,13 +111,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--admission", action="store_true", help="turn callers away as a worker does")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for sessions in asked.sessions:
-            rows.append(asyncio.run(with_sessions(sessions, asked.seconds, Path(scratch) / str(sessions))))
+            folder = Path(scratch) / str(sessions)
+            rows.append(asyncio.run(with_sessions(sessions, asked.seconds, folder, not asked.admission)))
             print(json.dumps(rows[-1]), flush=True)
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)

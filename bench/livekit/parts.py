@@ -83,13 +83,19 @@ LENIENT = ("--busy", "99", "--answer", "60", "--behind", "99", "--drain", "0")
 
 
 def ours(
-    access: Access, llm: str, log: Path, *more: str, watch: bool = False, environment: dict[str, str] | None = None
+    access: Access,
+    llm: str,
+    log: Path,
+    *more: str,
+    watch: bool = False,
+    lenient: bool = True,
+    environment: dict[str, str] | None = None,
 ) -> Program:
-    """A worker of ours with the parts that everybody gets."""
+    """A worker of ours with the parts that everybody gets. Unless `lenient`, it admits whom it would admit."""
     command = [
         *(sys.executable, "-m", "echoless", "worker", "--livekit-url", access.url, "--llm-url", llm),
         *("--tts-model", "espeak", "--no-greet", "--health-port", "0", "--watch" if watch else "--no-watch"),
-        *LENIENT,
+        *(LENIENT if lenient else ("--drain", "0")),
         *more,
     ]
     return Program(command, log, {**access.environment(), **(environment or {})})

@@ -68,9 +68,8 @@ class Worker:
 
     def __init__(self, settings: Settings, access: Access, terms: Terms, say: Callable[[str], None]) -> None:
         self.settings, self.access, self.terms, self.say = settings, access, terms, say
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.headroom = Headroom(
-            Limits(cores, busy=terms.busy, answer=terms.answer, lag=terms.behind, most=terms.conversations)
+            Limits(len(own_cores()), busy=terms.busy, answer=terms.answer, lag=terms.behind, most=terms.conversations)
         )
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._reserved: dict[str, float] = {}
@@ -167,15 +166,15 @@ class Worker:
     # --- when to take one more --------------------------------------------------------------------------------
 
     async def _observe(self) -> None:
-        psutil.cpu_percent()
+        psutil.cpu_percent(percpu=True)
         while True:
             await asyncio.sleep(_LOOK)
             reports = await asyncio.to_thread(read_reports, self._folder)
             for job, since in list(self._reserved.items()):
                 if job in reports or time.monotonic() - since > 15:
                     del self._reserved[job]
-            cores = self.headroom.limits.cores
-            self.headroom.observe(psutil.cpu_percent() / 100 * (psutil.cpu_count() or cores), reports.values())
+            each = psutil.cpu_percent(percpu=True)
+            self.headroom.observe(sum(each[k] for k in own_cores() if k < len(each)) / 100, reports.values())
 
     def _load(self) -> float:
         return self.headroom.load(len(self._reserved))
@@ -239,6 +238,13 @@ class Worker:
             await self._watcher.run()
         except Exception as error:
             self.say(f"no watch over other workers' conversations: {error}")
+
+
+def own_cores() -> set[int]:
+    """The processors that we may use: what others of the machine are busy with is not ours to count."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 async def serve(worker: Worker) -> int:
