@@ -78,7 +78,7 @@ class Scene:
         self,
         script: Samples | Callable[[Scene], Iterator[Samples]],
         *,
-        texts: Sequence[str] = ("hello there friend",),
+        texts: Sequence[str] | Callable[[Samples], str] = ("hello there friend",),
         mind: Mind | None = None,
         finished: float = 0.95,
         manners: Manners | None = None,
@@ -142,6 +142,24 @@ def test_a_question_is_answered_once_and_heard_to_its_end() -> None:
 def test_the_answer_begins_soon_after_the_last_word() -> None:
     scene = Scene(np.concatenate([quiet(0.5), talk(1.2), quiet(3)])).run()
     assert scene.all("agent.started")[0].t - 1.7 < 0.6
+
+
+def by_length(short: str, long: str, seconds: float) -> Callable[[Samples], str]:
+    """Words for a recogniser: one text for less sound than `seconds`, another for more."""
+    return lambda sound: short if len(sound) < seconds * RATE else long
+
+
+def test_words_asked_for_at_a_dip_are_not_taken_for_those_of_the_pause() -> None:
+    script = np.concatenate([quiet(0.5), talk(3.0), quiet(0.08), talk(0.7), quiet(3)])
+    scene = Scene(script, texts=by_length("I would like", "I would like some tea", 4.0)).run()
+    assert scene.names().count("user.stopped") == 1
+    assert [event.data["text"] for event in scene.all("user.said")] == ["I would like some tea"]
+    assert len(scene.all("agent.thinking")) == len(scene.all("agent.started")) == 1
+
+
+def test_the_reply_begins_while_the_silence_is_not_yet_an_end() -> None:
+    scene = Scene(np.concatenate([quiet(0.5), talk(1.2), quiet(3)])).run()
+    assert scene.all("agent.thinking")[0].t < scene.all("user.said")[0].t - 0.1
 
 
 def test_an_indecent_sentence_is_not_said_and_the_filter_takes_no_time() -> None:

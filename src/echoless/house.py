@@ -201,7 +201,7 @@ def warmed(recogniser: Recogniser, spoken: str | None) -> Recogniser:
 def warm_turn_end(spoken: str | None) -> TurnEnd:
     """The judge of turn ends, run once."""
     turn_end = open_turn_end()
-    turn_end.finished(_noise(), "hello", spoken)
+    turn_end.finished(turn_end.sounds_finished(_noise()), "hello", spoken)
     return turn_end
 
 

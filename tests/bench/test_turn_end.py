@@ -4,42 +4,48 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 
-from echoless.bench.turn_end import Judged, _fill, _load, between_words, dips, outcome
+from echoless.bench.pauses import TAILS, Silence, fill, gather, load, speech, unwanted
+from echoless.bench.turn_end import LAG, WORDS_AFTER, decided, outcome, timer
 from echoless.ears import complete_words
 from echoless.ears.complete_words import features, last_sentence, samples, train
 from echoless.ears.recognisers.fake import FakeRecogniser
-from echoless.ears.turn_end import Tuning
 from echoless.frames import RATE, Samples
 
 
-def judged(pause: float, late: float = 0.0, sound: float = 0.5, went_on: bool = False) -> Judged:
-    return Judged("tune", "a.wav", "someone", pause, late, sound, "", went_on)
+def silence(
+    pause: float | None, late: float = 0.0, sounds: tuple[float, ...] = (0.5, 0.5, 0.5), file: str = "a"
+) -> Silence:
+    return Silence("clean", file, "someone", "hello there", pause, late, sounds)
 
 
 def test_a_silence_timer_cuts_off_exactly_the_longer_pauses() -> None:
-    pauses = [judged(seconds) for seconds in (0.3, 0.9, 1.1, 1.9)]
-    found = outcome([*pauses, judged(math.inf), judged(math.inf, late=0.1)], Tuning(sure=1.0, unsure=1.0), fuse=False)
-    assert found["cut"] == 0.5
-    assert found["p50"] == pytest.approx(1.05)
-    assert (found["hesitations"], found["finishes"]) == (4, 2)
+    pauses = [silence(seconds, file=str(seconds)) for seconds in (0.3, 0.9, 1.1, 1.9)]
+    found = outcome([*pauses, *(silence(None, late=late) for late in (0.0, 0.1, 0.0, 0.1))], timer(1.0))
+    assert found.turns_cut == 0.5
+    assert found.long_cut == pytest.approx(1.0 / 1.8)
+    assert found.p50 == pytest.approx(1.05)
+    assert (found.pauses, found.turns) == (4, 4)
 
 
-def test_speech_that_never_paused_for_silero_is_not_cut_off() -> None:
-    found = outcome([judged(1.9, went_on=True), judged(math.inf)], Tuning(sure=0.4, unsure=0.4), fuse=False)
-    assert found["cut"] == 0.0
+def test_two_pauses_of_one_turn_are_one_turn_cut() -> None:
+    found = outcome([silence(1.5), silence(1.5), silence(None), silence(None, file="b")], timer(1.0))
+    assert found.turns_cut == 0.5
 
 
-def test_what_was_judged_survives_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "judged.json"
-    one = judged(math.inf)
-    file.write_text(json.dumps([{key: getattr(one, key) for key in one.__slots__}]))
-    assert _load(file) == [one]
+def test_the_voice_is_asked_again_only_while_the_turn_goes_on() -> None:
+    def rule(sound: float, text: str) -> float:
+        return 0.35 if sound > 0.5 else 1.6
+
+    assert decided(silence(None, late=0.1, sounds=(0.9, 0.1, 0.1)), rule, 3) == pytest.approx(0.45)
+    assert decided(silence(None, sounds=(0.1, 0.9, 0.1)), rule, 3) == pytest.approx(TAILS[1] + LAG)
+    assert decided(silence(None, sounds=(0.1, 0.9, 0.1)), rule, 1) == pytest.approx(1.6)
+    assert decided(silence(None, sounds=(0.1, 0.1, 0.9)), lambda sound, text: 0.1, 1) == pytest.approx(WORDS_AFTER)
 
 
 def bursts(*edges: tuple[float, float], seconds: float = 4.0) -> Samples:
@@ -50,25 +56,53 @@ def bursts(*edges: tuple[float, float], seconds: float = 4.0) -> Samples:
     return sound
 
 
-def test_dips_lie_in_the_gaps() -> None:
-    found = dips(bursts((0.0, 1.5), (1.7, 2.9), (3.1, 4.0)), RATE, 4 * RATE)
-    assert len(found) == 2
-    assert 1.5 <= found[0] / RATE <= 1.7 and 2.9 <= found[1] / RATE <= 3.1
+def test_speech_is_found_between_the_silences() -> None:
+    first, last = speech(bursts((0.5, 1.5), (1.7, 2.9)))
+    assert abs(first / RATE - 0.5) < 0.03 and abs(last / RATE - 2.9) < 0.03
 
 
-def test_only_dips_after_the_same_words_are_between_words() -> None:
-    def reads(sound: Samples) -> str:
-        return {4: "good morning to you", 2: "good morning", 3: "good moaning"}.get(round(len(sound) / RATE), "")
-
-    sound = np.full(4 * RATE, 0.1, np.float32)
-    assert list(between_words(sound, [2 * RATE, 3 * RATE], FakeRecogniser(reads))) == [2 * RATE]
+def test_what_is_unwanted_is_15_db_under_the_speech(tmp_path: Path) -> None:
+    (tmp_path / "noise").mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("kitchen", "sc_doing_the_dishes", "sb_noise1"):
+        sf.write(tmp_path / "noise" / f"{name}.wav", 0.01 * rng.standard_normal(RATE), RATE)
+    spoken = (0.1 * rng.standard_normal(2 * RATE)).astype(np.float32)
+    noise = unwanted(tmp_path, "noise", spoken, 3 * RATE, rng)
+    assert len(noise) == 3 * RATE
+    assert 20 * np.log10(np.std(spoken) / np.std(noise)) == pytest.approx(15, abs=1)
+    assert not unwanted(tmp_path, "clean", spoken, RATE, rng).any()
 
 
 def test_filled_pauses_are_as_loud_as_the_background() -> None:
     hush = (0.01 * np.random.default_rng(1).standard_normal(RATE // 5)).astype(np.float32)
-    filled = _fill(hush, 2 * RATE, np.random.default_rng(2))
+    filled = fill(hush, 2 * RATE, np.random.default_rng(2))
     assert len(filled) == 2 * RATE
     assert 0.8 < float(np.std(filled) / np.std(hush)) < 1.2
+
+
+class Voice:
+    """In place of Smart Turn: sure that whatever it hears has ended."""
+
+    def sounds_finished(self, speech: Samples) -> float:
+        return 0.9
+
+
+def test_listening_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    folder = tmp_path / "jfk"
+    folder.mkdir()
+    for name in ("a", "b"):
+        sf.write(folder / f"{name}.wav", bursts((0.5, 1.5), (1.7, 2.9)), RATE)
+    header = "file\tseconds\tspeaker_id\tlanguage\ttranscript\n"
+    rows = "".join(f"jfk/{name}.wav\t4.0\tjfk\ten\tone two\n" for name in ("a", "b"))
+    (tmp_path / "INDEX.tsv").write_text(header + rows)
+    keep = tmp_path / "kept.jsonl"
+    asked = tmp_path, "clean", keep, FakeRecogniser(("one two",)), Voice()
+    assert next(iter(gather(*asked))) == (1, 2)  # type: ignore[arg-type]
+    assert [done for done, _ in gather(*asked)] == [2]  # type: ignore[arg-type]
+    assert not list(gather(*asked))  # type: ignore[arg-type]
+    found = load(keep)
+    assert {each.file for each in found if each.pause is None} == {"jfk/a.wav", "jfk/b.wav"}
+    assert all(each.sounds == (0.9,) * len(TAILS) and each.text == "one two" for each in found)
 
 
 @pytest.mark.parametrize(

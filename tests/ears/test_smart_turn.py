@@ -57,7 +57,7 @@ def test_a_finished_question_sounds_finished_and_a_broken_off_one_does_not() -> 
     sound = soxr.resample(sound, rate, RATE)
     broken = [engine.sounds_finished(sound[: int(seconds * RATE)]) for seconds in (4.5, 6.0, 8.5, 9.0)]
     assert engine.sounds_finished(sound[: int(10.7 * RATE)]) > 0.8 and max(broken) < 0.5
-    assert engine.finished(sound, "I would like a latte.") > engine.finished(sound, "I would like a")
+    assert engine.finished(0.9, "I would like a latte.") > engine.finished(0.9, "I would like a")
 
 
 def test_without_the_model_words_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echoless.ears.door import TurnEnd
@@ -13,6 +13,7 @@ from echoless.ears.turn_end import ASK_AFTER, FakeTurnEnd, Tuning, WordsOnly, co
 SILENCE = np.zeros(16_000, np.float32)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_the_surer_the_shorter(a: float, b: float) -> None:
     one, other = patience(min(a, b)), patience(max(a, b))
@@ -26,9 +27,18 @@ def test_a_broken_probability_means_no_opinion(odd: float) -> None:
 
 
 def test_tuning_sets_both_ends() -> None:
-    tuning = Tuning(sure=0.2, unsure=3.0)
+    tuning = Tuning(sure=0.2, even=0.9, unsure=2.0, slope=0.5)
     assert patience(1.0, tuning).end == pytest.approx(0.2)
-    assert patience(0.0, tuning).end == pytest.approx(3.0)
+    assert patience(0.5, tuning).end == pytest.approx(0.9)
+    assert patience(0.0, tuning).end == pytest.approx(2.0)
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1))
+def test_a_reply_is_begun_before_it_may_be_heard(finished: float) -> None:
+    found = patience(finished)
+    assert found.reply == max(ASK_AFTER, found.end - Tuning().ahead)
+    assert Tuning().sure <= found.end <= Tuning().unsure
 
 
 @pytest.mark.parametrize(
@@ -65,6 +75,7 @@ def test_hesitation_is_never_complete(text: str) -> None:
     assert completeness(text) < 0.15
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_has_a_probability(text: str) -> None:
     assert 0.0 <= completeness(text) <= 1.0
@@ -81,10 +92,10 @@ def test_voice_and_words_each_move_the_answer() -> None:
 @pytest.mark.parametrize("engine", [WordsOnly(), FakeTurnEnd(0.7, {"wait": 0.1})])
 def test_the_engines_without_a_model_keep_the_door(engine: TurnEnd) -> None:
     assert isinstance(engine, TurnEnd)
-    assert 0.0 <= engine.finished(SILENCE, "hello there") <= 1.0
+    assert 0.0 <= engine.finished(engine.sounds_finished(SILENCE), "hello there") <= 1.0
     engine.close()
 
 
 def test_the_fake_says_what_it_is_told() -> None:
     fake = FakeTurnEnd(0.7, {"wait": 0.1})
-    assert (fake.finished(SILENCE, "wait"), fake.finished(SILENCE, "go")) == (0.1, 0.7)
+    assert (fake.finished(0.5, "wait"), fake.finished(0.5, "go")) == (0.1, 0.7)

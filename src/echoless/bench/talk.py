@@ -1,6 +1,9 @@
 """How quick a conversation is, on the embedded defaults, over files at real pace, with recorded people.
 
-    python -m echoless.bench.talk [--turns 12] [--seed 0] [--json FILE] [-- any setting as NAME=VALUE]
+    python -m echoless.bench.talk [--turns 12] [--seed 0] [--virtual] [--json FILE] [-- any setting as NAME=VALUE]
+
+With --virtual the same ears, floor and playback in virtual time, every engine charged a fixed price, with a scripted
+mind and espeak-ng: it repeats exactly, and a busy machine does not matter.
 
 Each question is followed by ten seconds for the answer; every third answer is cut into. Times are read off the two
 sound files; only the split of the wait into its parts comes from inside. Compare runs on one machine, at one time.
@@ -17,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +28,18 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from echoless.bench import timeline
 from echoless.bench.script import Said, compose
+from echoless.catalogue import pulled
 from echoless.frames import Chunk, Event, Samples, Turn
-from echoless.house import open_call
-from echoless.settings import load
+from echoless.house import Prepared, open_call, open_ears, open_line, wire
+from echoless.mind.scripted import ScriptedMind
+from echoless.rooms.cast import EACH, FIRST
+from echoless.rooms.rehearse import kept_recogniser
+from echoless.rooms.virtual import VirtualMeter, run_virtual
+from echoless.settings import Settings, load
 from echoless.talk import Call
+from echoless.voice.choose import open_voice
 
 AUDIBLE_DB = -50.0
 
@@ -47,16 +58,18 @@ class Figures:
     unnoticed: int = 0
     hesitations: int = 0
     cut_off: int = 0
+    answers: list[timeline.Answer] = field(default_factory=list)
     start_to_listening: float = 0.0
     cpu_seconds_a_minute: float = 0.0
     peak_megabytes: float = 0.0
 
 
 class Stopwatch:
-    """Times from a request to its first result, by part."""
+    """Times from a request to its first result, by part; `note` is told of each as it comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[str], None]) -> None:
         self.first: dict[str, list[float]] = {"token": [], "audio": []}
+        self.note = note
 
     def mind(self, reply: Callable[[Sequence[Turn]], AsyncIterator[str]]) -> Callable[..., AsyncIterator[str]]:
         async def timed(turns: Sequence[Turn]) -> AsyncIterator[str]:
@@ -66,6 +79,7 @@ class Stopwatch:
                 async for piece in pieces:
                     if waiting:
                         self.first["token"].append(1000 * (time.perf_counter() - begun))
+                        self.note("bench.token")
                         waiting = False
                     yield piece
 
@@ -77,6 +91,7 @@ class Stopwatch:
             for number, chunk in enumerate(speak(text)):
                 if number == 0:
                     self.first["audio"].append(1000 * (time.perf_counter() - begun))
+                    self.note("bench.sound")
                 yield chunk
 
         return timed
@@ -122,21 +137,49 @@ def _silence(each: Said, heard: np.ndarray, figures: Figures) -> None:
     figures.unnoticed += 1
 
 
-async def hold(said: Sequence[Said], mic: Path, out: Path, settings: dict[str, Any]) -> Figures:
+@asynccontextmanager
+async def live(settings: Settings) -> AsyncIterator[Call]:
+    """The embedded defaults, as they are."""
+    async with open_call(settings, tell=lambda line: print(line, file=sys.stderr)) as call:
+        yield call
+
+
+@asynccontextmanager
+async def virtual(settings: Settings) -> AsyncIterator[Call]:
+    """The same in virtual time: a scripted mind, espeak-ng, and the rehearsals' fixed prices."""
+    with ExitStack() as stack:
+        meter = VirtualMeter("fixed", local=("think",))
+        line = open_line(settings, lambda what: None)
+        await line.open()
+        ears = open_ears(settings, meter, line, prepared=Prepared(kept_recogniser(settings.language)))
+        stack.callback(ears.close)
+        mind = ScriptedMind(0, language=settings.language, first=FIRST, pace=EACH)
+        voice = open_voice("espeak", settings.language, settings.voice_speed, pulled)
+        call = wire(settings, line, ears, mind, voice, meter, lambda *what: print(*what, file=sys.stderr))
+        stack.callback(call.speaker.close)
+        yield call
+        await line.aclose()
+
+
+Opened = Callable[[Settings], AbstractAsyncContextManager[Call]]
+
+
+async def hold(said: Sequence[Said], mic: Path, out: Path, settings: dict[str, Any], opened: Opened = live) -> Figures:
     """One conversation over files; its figures."""
     figures = Figures()
-    watch = Stopwatch()
     begun = time.perf_counter()
     loaded = load({"microphone": mic, "loudspeaker": out, "pace": "real", **settings})
     events: list[Event] = []
-    async with open_call(loaded.settings, tell=lambda line: print(line, file=sys.stderr)) as call:
+    async with opened(loaded.settings) as call:
         figures.start_to_listening = time.perf_counter() - begun
+        watch = Stopwatch(lambda name: events.append(Event(call.seconds, name, {})))
         _instrument(call, watch)
         call.subscribe(events.append)
         await call.run()
         figures.recognise = [1000 * seconds for seconds in call.meter.spent["recognise"]]
     figures.first_token, figures.first_audio = watch.first["token"], watch.first["audio"]
     measure(said, out, events, figures)
+    figures.answers = timeline.answers(said, events, soundfile.info(out).duration)
     return figures
 
 
@@ -182,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=12, help="questions to ask")
     parser.add_argument("--seed", type=int, default=0, help="which recordings, which pauses")
+    parser.add_argument("--virtual", action="store_true", help="in virtual time, at fixed prices")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     parser.add_argument("settings", nargs="*", help="settings as NAME=VALUE, see 'echoless config'")
     given = parser.parse_args()
@@ -190,12 +234,15 @@ def main() -> None:
         mic, out = Path(folder) / "mic.wav", Path(folder) / "out.wav"
         said = compose(given.turns, given.seed, mic)
         before = cpu_seconds()
-        figures = asyncio.run(hold(said, mic, out, settings))
+        if given.virtual:
+            figures = run_virtual(hold(said, mic, out, settings, virtual))
+        else:
+            figures = asyncio.run(hold(said, mic, out, settings))
         minutes = soundfile.info(mic).duration / 60
         figures.cpu_seconds_a_minute = (cpu_seconds() - before) / minutes
     usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     figures.peak_megabytes = max(usage) / (1024 * 1024 if sys.platform == "darwin" else 1024)
-    print(table(figures))
+    print(table(figures), timeline.table(figures.answers), sep="\n\n")
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(asdict(figures), indent=1), "utf-8")

@@ -221,11 +221,11 @@ def turn_end(patient: Patient) -> Iterator[Finding]:
     engine = open_turn_end()
     try:
         speech = _speech(patient)
-        engine.finished(speech, patient.says.sentence)
+        engine.sounds_finished(speech)
         begun = time.perf_counter()
-        done = engine.finished(speech, patient.says.sentence)
+        done = engine.finished(engine.sounds_finished(speech), patient.says.sentence)
         took = time.perf_counter() - begun
-        half = engine.finished(speech[: len(speech) // 2], patient.says.half)
+        half = engine.finished(engine.sounds_finished(speech[: len(speech) // 2]), patient.says.half)
     finally:
         engine.close()
     what = "a whole sentence sounds more finished than half of it; a look takes"

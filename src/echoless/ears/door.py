@@ -38,10 +38,15 @@ class Recogniser(Protocol):
 
 @runtime_checkable
 class TurnEnd(Protocol):
-    """Whether the user has finished, by sound and words."""
+    """Whether the user has finished, by sound and words. The sound is asked while the words are being recognised."""
 
-    def finished(self, speech: Samples, text: str, language: str | None = None) -> float:
-        """Probability 0..1 that the turn in `speech` (float32, 16 kHz, ends where the user fell silent) is complete."""
+    def sounds_finished(self, speech: Samples) -> float:
+        """Probability 0..1, from the voice alone, that the turn in `speech` (float32, 16 kHz, ends in the silence) is
+        complete. Blocking and not reentrant."""
+        ...
+
+    def finished(self, sound: float, text: str, language: str | None = None) -> float:
+        """Probability 0..1 that a turn with these words is complete; `sound` is what `sounds_finished` said. Quick."""
         ...
 
     def close(self) -> None: ...

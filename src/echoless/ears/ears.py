@@ -8,8 +8,9 @@ task that the call runs: it recognises what the policy asks for and leaves the r
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -34,9 +35,9 @@ from echoless.ears.heeded import (
     TurnEnded,
 )
 from echoless.ears.listener import Change, Listener
-from echoless.ears.manner import Manner, manner
+from echoless.ears.manner import manner
+from echoless.ears.turn import Known, Open, Wish
 from echoless.ears.turn_end import patience
-from echoless.ears.voiceprint import Spoken
 from echoless.ears.weigh import Case, Verdict, Weights, faint, weigh
 from echoless.ears.words import echo_share
 from echoless.frames import BLOCK_SECONDS, RATE, Block, Samples, Transcript, seconds
@@ -46,8 +47,11 @@ LONGEST = round(24 / BLOCK_SECONDS)
 """Blocks after which the words so far are settled, so that recognition stays quick."""
 DEADLINE = 6.0
 """Seconds that recognising may take."""
-
-
+EARLY = 4
+"""Blocks of silence after which the words of a pause are asked for: it takes 8 to be one, most of which go by while
+the recogniser works."""
+LOOKS = (round(0.4 / BLOCK_SECONDS), round(0.8 / BLOCK_SECONDS))
+"""Blocks of silence after which the voice is asked again."""
 LATEST_ECHO = 1.0
 """Seconds after which the agent's words cannot come back any more."""
 
@@ -58,55 +62,6 @@ class Guard(Protocol):
     cancels_echo: bool
 
     def hear(self, microphone: Samples, reference: Samples) -> Heard: ...
-
-
-@dataclass(slots=True)
-class Wish:
-    """A stretch of sound to be recognised. `pause` numbers the pause it belongs to, None within speech; `voice` is
-    what of it the speaker is known by."""
-
-    turn: int
-    sound: Samples
-    length: int
-    voice: Samples
-    pause: int | None = None
-
-
-@dataclass(slots=True)
-class Known:
-    """What came of a wish. `finished` is the probability that the turn is complete, `spoken` who said it."""
-
-    wish: Wish
-    text: str = ""
-    finished: float = 0.0
-    spoken: Spoken | None = None
-    share: float | None = None
-    """The part of the words that the agent was saying while they were heard; None until it was counted."""
-    manner: Manner | None = None
-    failed: bool = False
-    """Whether the words are not known because the recogniser failed."""
-
-
-@dataclass(slots=True)
-class Open:
-    """The turn under way."""
-
-    number: int
-    begun: int
-    weighing: bool = False
-    """Whether it began over the agent and is not confirmed yet."""
-    settled: list[str] = field(default_factory=list)
-    """Words of sound that was let go."""
-    known: Known | None = None
-    pause: int = 0
-    asked: int = 0
-    """Length of sound last asked about."""
-    likely: str | None = None
-    ended: bool = False
-    """Its end was told; it may still go on until the reply is audible."""
-
-    def text(self, latest: str) -> str:
-        return " ".join(part for part in (*self.settled, latest) if part)
 
 
 class Ears:
@@ -223,21 +178,36 @@ class Ears:
             turn.likely, turn.ended = None, False
             return [] if turn.weighing else [Started(self._evidence())]
         if change is Change.STOPPED and turn:
-            self._ask(turn, turn.pause)
+            if not turn.early:
+                self._ask(turn, turn.pause)
+            turn.early = False
             return [] if turn.weighing else [Paused(self._evidence())]
+        if turn and self.listener.speaking:
+            self._dip(turn)
         return []
+
+    def _dip(self, turn: Open) -> None:
+        """Ask about a pause before it surely is one; if speech goes on after all, the answer is about no pause."""
+        if turn.early and not self.listener.silence:
+            turn.early = False
+            turn.pause += 1
+        if self.listener.silence == EARLY and not turn.weighing:
+            turn.early = True
+            self._ask(turn, turn.pause)
 
     def _follow(self, turn: Open, agent: Agent) -> list[Heeded]:
         """A turn that is the user's: partial words while it goes on, its end when it pauses."""
         if turn.ended:
             return []
         if self.listener.speaking:
-            if self.listener.length - turn.asked > round(0.8 / BLOCK_SECONDS) and not self._wish:
+            fresh = self.listener.length - turn.asked > round(0.8 / BLOCK_SECONDS)
+            if fresh and not self.listener.silence and not self._wish:
                 self._ask(turn, None)
             return []
         known = turn.known
         if known is None or known.wish.pause != turn.pause:
             return []
+        self._ask_again(turn, known)
         return self._end(turn, known, agent)
 
     def _end(self, turn: Open, known: Known, agent: Agent) -> list[Heeded]:
@@ -342,8 +312,20 @@ class Ears:
         self._wish = Wish(turn.number, sound, self.listener.length, voice, pause)
         self._wished.set()
 
+    def _ask_again(self, turn: Open, known: Known) -> None:
+        """Ask the voice once more when the silence has grown: it is surer then."""
+        looks = known.looks
+        if self._wish or not known.text or looks >= len(LOOKS) or self.listener.silence < LOOKS[looks]:
+            return
+        known.looks += 1
+        sound = self.listener.sound(tail=LOOKS[looks])
+        self._wish = Wish(turn.number, sound, self.listener.length, sound[:0], turn.pause, known)
+        self._wished.set()
+
     async def _recognise(self, wish: Wish) -> Known:
         """What is said in `wish`; a recogniser that fails gets, or its successor gets, a second try."""
+        if wish.again:
+            return await self._look(wish, wish.again)
         if self._on_recognising:
             self._on_recognising()
         for once_more in (True, False):
@@ -363,15 +345,30 @@ class Ears:
     async def _understand(self, known: Known) -> None:
         """Fill in words, manner, speaker and whether the turn is complete. Raises RecogniserError."""
         wish = known.wish
-        heard = await self.meter.run(self._part, partial(self._transcribe, wish.sound))
+        heard, sound = await asyncio.gather(
+            self.meter.run(self._part, partial(self._transcribe, wish.sound)), self._sound(wish)
+        )
         known.text = heard.text.strip()
         known.manner = manner(wish.sound) if known.text and wish.pause is not None else None
         who = self.doorstep.who
         if who and self.doorstep.wants(wish.pause is not None, len(wish.voice)):
             known.spoken = await self.meter.run("voiceprint", partial(who.who, wish.voice))
         if wish.pause is not None and known.text:
-            judge = partial(self.turn_end.finished, wish.sound, known.text, self.language)
-            known.finished = await self.meter.run("turn_end", judge)
+            known.finished = self.turn_end.finished(sound, known.text, self.language)
+
+    async def _look(self, wish: Wish, known: Known) -> Known:
+        """What is known, with what the voice says now; as it was where that takes too long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DEADLINE):
+                finished = self.turn_end.finished(await self._sound(wish), known.text, self.language)
+                return replace(known, wish=wish, finished=finished)
+        return known
+
+    async def _sound(self, wish: Wish) -> float:
+        """How finished the voice sounds, where that matters."""
+        if wish.pause is None:
+            return 0.5
+        return await self.meter.run("turn_end", partial(self.turn_end.sounds_finished, wish.sound))
 
     async def _replace(self) -> bool:
         """Leave a recogniser that hangs in its worker, which nobody can end, and go on with another; whether it can."""
@@ -400,11 +397,11 @@ class Ears:
         turn = self._turn
         if turn is None or known.wish.turn != turn.number or turn.ended:
             return []
-        if known.wish.pause is not None and known.wish.pause != turn.pause:
-            return []  # the user went on meanwhile
         if known.spoken is None and turn.known:
             known.spoken = turn.known.spoken  # not every stretch is looked at
         turn.known = known
+        if known.wish.again:
+            return []
         return [Partial(turn.text(known.text))] if known.text and not turn.weighing else []
 
     def _evidence(self, **more: object) -> dict[str, object]:

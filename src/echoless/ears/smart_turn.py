@@ -121,11 +121,10 @@ class SmartTurn:
         except Exception as error:
             raise SmartTurnError(f"{file} cannot be loaded ({error}): remove it and run make setup") from error
 
-    def finished(self, speech: Samples, text: str, language: str | None = None) -> float:
-        return fused(self.sounds_finished(speech), text)
+    def finished(self, sound: float, text: str, language: str | None = None) -> float:
+        return fused(sound, text)
 
     def sounds_finished(self, speech: Samples) -> float:
-        """Probability 0..1 from the voice alone; `speech` float32 at 16 kHz, ends where the user fell silent."""
         features = log_mel(speech)[np.newaxis]
         (probability,) = self._session.run(None, {self._session.get_inputs()[0].name: features})
         return float(np.clip(np.ravel(probability)[0], 0.0, 1.0))

@@ -2,8 +2,9 @@
 
 A silence timer alone cuts people off or keeps them waiting: pauses inside sentences (0.2-1 s) are as long as gaps
 between speakers (Heldner and Edlund, 2010; Skantze, 2021). So sound (`SmartTurn`) and words (`completeness`) are
-asked once the user falls silent, and their answer says how much silence is enough. Tuned by
-`python -m echoless.bench.turn_end`; figures in docs/log/turn_end.md.
+asked once the user falls silent, and the sound again as the silence grows, when it is surer. Pauses die out about
+exponentially, so every bit of evidence for an end is worth the same time: the silence that is enough falls with its log
+odds. Tuned by `python -m echoless.bench.turn_end`; figures in docs/log/turn_end.md.
 """
 
 from __future__ import annotations
@@ -34,27 +35,32 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Silence that is enough, in seconds, and the probability that is worth starting a reply for."""
+    """Silence that is enough, in seconds: `even` where the turn is as likely complete as not, `slope` less for each
+    unit of log odds more, within `sure` and `unsure`."""
 
-    sure: float = 0.40
-    """When the turn surely is complete."""
-    unsure: float = 2.20
-    """When it surely is not: longer than people hesitate in mid-sentence."""
-    likely: float = 0.3
+    sure: float = 0.45
+    even: float = 0.70
+    unsure: float = 1.60
+    slope: float = 0.35
+    ahead: float = 0.6
+    """Seconds before that at which a reply is begun: what mind and voice take to its first sound."""
 
 
 def patience(finished: float, tuning: Tuning | None = None) -> Patience:
     """How long to wait for a user who went silent; `finished` is what `TurnEnd.finished` said, 0..1."""
     tuning = tuning or Tuning()
     p = finished if 0.0 <= finished <= 1.0 else 0.5
-    end = tuning.sure + (tuning.unsure - tuning.sure) * (1.0 - p)
-    return Patience(ASK_AFTER if p >= tuning.likely else max(ASK_AFTER, end - 0.3), end)
+    end = min(max(tuning.even - tuning.slope * _odds(p), tuning.sure), tuning.unsure)
+    return Patience(max(ASK_AFTER, end - tuning.ahead), end)
 
 
 class WordsOnly:
     """`TurnEnd` without a model of the voice: how complete the words look, and nothing else."""
 
-    def finished(self, speech: Samples, text: str, language: str | None = None) -> float:
+    def sounds_finished(self, speech: Samples) -> float:
+        return 0.5
+
+    def finished(self, sound: float, text: str, language: str | None = None) -> float:
         return completeness(text)
 
     def close(self) -> None:
@@ -67,7 +73,10 @@ class FakeTurnEnd:
     def __init__(self, probability: float = 0.9, texts: dict[str, float] | None = None) -> None:
         self.probability, self.texts = probability, texts or {}
 
-    def finished(self, speech: Samples, text: str, language: str | None = None) -> float:
+    def sounds_finished(self, speech: Samples) -> float:
+        return self.probability
+
+    def finished(self, sound: float, text: str, language: str | None = None) -> float:
         return self.texts.get(text, self.probability)
 
     def close(self) -> None:
@@ -85,16 +94,15 @@ def completeness(text: str) -> float:
     return complete(text)
 
 
-ENOUGH = 3.7
-"""Evidence, in summed log odds of voice and words, at which finished and unfinished are even. That it is far above
-zero is the price of a cut-off: both models are sure of too many hesitations."""
-STEEP = 2.0
-"""How quickly the answer turns around that."""
+EVEN = 2.8
+"""Evidence, in log odds, at which finished and unfinished are even: the voice is sure of too many pauses."""
+WORDS = 0.4
+"""Weight of the words' log odds beside the voice's."""
 
 
 def fused(sound: float, text: str) -> float:
     """The probability of a finished turn from the voice's, 0..1, and the words': their log odds added up."""
-    return _logistic(STEEP * (_odds(sound) + _odds(completeness(text)) - ENOUGH))
+    return _logistic(_odds(sound) + WORDS * _odds(completeness(text)) - EVEN)
 
 
 def _odds(p: float) -> float:

@@ -1,0 +1,64 @@
+"""The turn under way: what was asked about its sound, and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from echoless.ears.manner import Manner
+from echoless.ears.voiceprint import Spoken
+from echoless.frames import Samples
+
+
+@dataclass(slots=True)
+class Wish:
+    """A stretch of sound to be recognised. `pause` numbers the pause it belongs to, None within speech; `voice` is
+    what of it the speaker is known by."""
+
+    turn: int
+    sound: Samples
+    length: int
+    voice: Samples
+    pause: int | None = None
+    again: Known | None = None
+    """What is known of this pause already: only the voice is asked, now that the silence has grown."""
+
+
+@dataclass(slots=True)
+class Known:
+    """What came of a wish. `finished` is the probability that the turn is complete, `spoken` who said it."""
+
+    wish: Wish
+    text: str = ""
+    finished: float = 0.0
+    spoken: Spoken | None = None
+    looks: int = 0
+    """How often the voice was asked again."""
+    share: float | None = None
+    """The part of the words that the agent was saying while they were heard; None until it was counted."""
+    manner: Manner | None = None
+    failed: bool = False
+    """Whether the words are not known because the recogniser failed."""
+
+
+@dataclass(slots=True)
+class Open:
+    """The turn under way."""
+
+    number: int
+    begun: int
+    weighing: bool = False
+    """Whether it began over the agent and is not confirmed yet."""
+    settled: list[str] = field(default_factory=list)
+    """Words of sound that was let go."""
+    known: Known | None = None
+    pause: int = 0
+    asked: int = 0
+    """Length of sound last asked about."""
+    early: bool = False
+    """Whether the pause that may have begun was asked about already."""
+    likely: str | None = None
+    ended: bool = False
+    """Its end was told; it may still go on until the reply is audible."""
+
+    def text(self, latest: str) -> str:
+        return " ".join(part for part in (*self.settled, latest) if part)
