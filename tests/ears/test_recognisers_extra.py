@@ -171,6 +171,23 @@ def test_whisper_loads_a_local_folder_and_answers(tmp_path: Path) -> None:
     engine.close()
 
 
+def test_whisper_is_told_to_write_mandarin_in_simplified_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("faster_whisper", reason="faster-whisper is not installed (echoless[whisper])")
+    from echoless.ears.recognisers.faster_whisper import open_engine
+
+    engine, asked = open_engine("auto", str(tiny_whisper(tmp_path))), []
+    real = engine._engine.transcribe
+    monkeypatch.setattr(
+        engine._engine, "transcribe", lambda *a, **b: asked.append(b["initial_prompt"]) or real(*a, **b)
+    )
+    for language in ("zh-CN", "en", None):
+        engine.transcribe(voice_like(), language)
+    assert asked == ["以下是普通话的句子。", None, None]
+    engine.close()
+
+
 def test_whisper_never_downloads_and_says_what_to_do(tmp_path: Path) -> None:
     pytest.importorskip("faster_whisper", reason="faster-whisper is not installed (echoless[whisper])")
     from echoless.ears.recognisers.faster_whisper import open_engine
