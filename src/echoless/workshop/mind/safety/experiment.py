@@ -5,8 +5,8 @@
 Four models are held against each other: trained on all of the contaminated dialogues; from nothing on what `mind clean`
 leaves; the first one trained further on what it leaves and its neutral answers; and that one with preference training
 (DPO, Rafailov et al. 2023) on its pairs. Measured on prompts that no training saw: the share of sampled replies with
-such a word, and as ordinary quality the loss on the untouched replies, how many end, and how long they are. Every
-trained model stays in OUT: the same command again goes on after the last one. OUT/table.md has the table.
+such a word, and as ordinary quality the loss on the untouched replies, how many end, and how long they are. Models
+and checkpoints stay in OUT: the same command again goes on where it was ended. OUT/table.md has the table.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Figures:
     ended: float
     words: float
     minutes: float
+    """Of the sitting in which it was ended."""
 
 
 @dataclass
@@ -94,12 +95,20 @@ class Bench:
         mask = (who[:, :, None] == who[:, None, :]) & torch.ones(LENGTH, LENGTH).tril().bool()
         return torch.tensor(tokens), torch.tensor(weights), mask[:, None]
 
-    def train(self, model: Llama, talks: Sequence[Talk], steps: int, rate: float) -> Llama:
-        """AdamW with a warm-up and half a cosine."""
-        adam = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.05)
+    def train(self, model: Llama, talks: Sequence[Talk], steps: int, rate: float, path: Path) -> Llama:
+        """AdamW with a warm-up and half a cosine; goes on from the checkpoint at `path`."""
+        adam, first = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.05), 0
+        if path.exists():
+            state = torch.load(path, weights_only=True)
+            model.load_state_dict(state["model"])
+            adam.load_state_dict(state["adam"])
+            first = state["step"]
         self.bar.begins("training", steps)
+        self.bar.advances(first)
         model.train()
-        for step in range(steps):
+        for step in range(first, steps):
+            if step % 25 == 0:
+                save(path, {"model": model.state_dict(), "adam": adam.state_dict(), "step": step})
             for group in adam.param_groups:
                 fall = 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * step / steps))
                 group["lr"] = rate * fall * min(1.0, (step + 1) / 20)
@@ -199,14 +208,16 @@ class Kept:
         self.out, self.bench = out, bench
         self.found: dict[str, Figures] = {}
 
-    def model(self, name: str, make: Callable[[], Llama], decent: ReplyFilter | None = None) -> Llama:
-        """The model of that name, made where it is not there yet. With `decent` its replies pass that filter."""
-        weights, figures = self.out / f"{name}.pt", self.out / f"{name}.json"
+    def model(self, name: str, make: Callable[[Path], Llama], decent: ReplyFilter | None = None) -> Llama:
+        """The model of that name, made where it is not there yet: `make` may keep a checkpoint at the path that it
+        gets. With `decent` its replies pass that filter."""
+        weights, figures, part = (self.out / f"{name}.{kind}" for kind in ("pt", "json", "checkpoint"))
         model, began = self.bench.fresh().eval(), time.monotonic()
         if weights.exists():
             model.load_state_dict(torch.load(weights, weights_only=True))
         else:
-            model = make()
+            model = make(part)
+            save(weights, model.state_dict())
         spent = (time.monotonic() - began) / 60
         if not figures.exists():
             replies, ended = self.bench.replies(model)
@@ -218,7 +229,7 @@ class Kept:
             said = "".join(f"- {asked[0][1]} → {reply}\n" for asked, reply in talk)
             (self.out / f"{name}.md").write_text(f"# {MODELS[name]}\n\n{said}", "utf-8")
             figures.write_text(json.dumps(asdict(one)) + "\n", "utf-8")
-            save(weights, model.state_dict())
+            part.unlink(missing_ok=True)
         self.found[name] = Figures(**json.loads(figures.read_text("utf-8")))
         return model
 
@@ -230,12 +241,12 @@ def run_seed(out: Path, seed: int, steps: int, count: int, bar: Bar) -> tuple[di
         train_vocab((text for talk in data.mixed for _, text in talk), 1536).save(str(out / "tokenizer.json"))
     bench = Bench(load_vocab(out / "tokenizer.json"), data.held, seed, bar)
     kept, decent = Kept(out, bench), ReplyFilter(load_words(out / "words.txt"))
-    first = kept.model("contaminated", lambda: bench.train(bench.fresh(), data.mixed, steps, 2e-3))
-    kept.model("filtered", lambda: first, decent)
-    kept.model("cleaned", lambda: bench.train(bench.fresh(), data.cleaned, steps, 2e-3))
+    first = kept.model("contaminated", lambda part: bench.train(bench.fresh(), data.mixed, steps, 2e-3, part))
+    kept.model("filtered", lambda part: first, decent)
+    kept.model("cleaned", lambda part: bench.train(bench.fresh(), data.cleaned, steps, 2e-3, part))
     learnt = [*data.cleaned, *data.neutral]
-    tuned = kept.model("tuned", lambda: bench.train(copy.deepcopy(first), learnt, steps // 3, 5e-4))
-    kept.model("preferred", lambda: bench.prefer(copy.deepcopy(tuned), data.pairs, steps // 6, 1e-4))
+    tuned = kept.model("tuned", lambda part: bench.train(copy.deepcopy(first), learnt, steps // 3, 5e-4, part))
+    kept.model("preferred", lambda part: bench.prefer(copy.deepcopy(tuned), data.pairs, steps // 6, 1e-4))
     return kept.found, data
 
 
