@@ -111,9 +111,9 @@ class Conversation:
         call.subscribe(self._on_event)
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(self._deliver()), tasks.create_task(self._following.captions(call))]
+            self._tell_state(call)
             self._tell({"type": "ready"})
             self._tell(whose_turn(call))
-            self._tell_state(call)
             for who, text in [("", pending), *self._early]:
                 asyncio.get_running_loop().call_soon(self._typed, who, text)
             try:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from livekit import api, rtc  # type: ignore[attr-defined]  # of the extra
 from livekit.agents import AutoSubscribe, JobContext, JobProcess
 
 from echoless.livekit import wire
@@ -52,6 +53,7 @@ class Warm:
         from echoless.house import prepare
 
         self._give_way()
+        rtc.AudioResampler(48_000, 24_000)  # loads LiveKit's native part: 0.2 s
         process.userdata[PREPARED] = prepare(self.settings)
         gc.collect()
         gc.freeze()  # a full collection of all that is loaded would hold the sound up
@@ -89,7 +91,8 @@ class Job:
 
     async def _converse(self, ctx: JobContext, report: Path) -> None:
         generation = generation_of(ctx.job.metadata)
-        async with Memory(ctx.api, ctx.room.name, ctx.room.metadata) as memory:
+        # Not ctx.api: its session reads all certificates first, in which time no sound is handled.
+        async with api.LiveKitAPI() as admin, Memory(admin, ctx.room.name, ctx.room.metadata) as memory:
             conversation = Conversation(
                 self.settings,
                 ctx.room,
