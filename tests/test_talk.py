@@ -308,6 +308,26 @@ def test_a_recogniser_that_hangs_is_replaced_and_the_user_is_answered() -> None:
     assert len(scene.all("agent.said")) == 2
 
 
+class SlowMeter(VirtualMeter):
+    """Recognition takes three seconds, as on a machine with too much to do."""
+
+    async def run(self, part: str, work: Callable[[], object]) -> object:  # type: ignore[override]
+        if part == "recognise":
+            await asyncio.sleep(3)
+        return await super().run(part, work)
+
+
+def test_a_short_word_is_waited_for_where_the_recogniser_is_slow() -> None:
+    def script(scene: Scene) -> Iterator[Samples]:
+        yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]), talk(0.5), quiet(12))
+
+    scene = Scene(script, texts=["tell me something"] * 2 + ["stop"])
+    scene.ears.meter = SlowMeter("fixed")
+    scene.run()
+    assert not scene.all("user.rejected")
+    assert scene.all("agent.stopped")[0].data["reason"] == "interrupted"
+
+
 def test_a_recogniser_that_fails_once_is_asked_again_before_words_are_lost() -> None:
     failures = iter((True,))
 

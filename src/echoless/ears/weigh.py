@@ -55,6 +55,8 @@ class Weights:
     """Share of the words that were just being played, from which on they are the agent's own."""
     patience: int = 160
     """Blocks after which the agent goes on unless somebody really speaks."""
+    slow: int = 560
+    """The same where somebody has spoken and the words are not known yet: a busy machine takes its time with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,9 @@ def weigh(case: Case, weights: Weights) -> Verdict:
         return _of_what_is_over(case, weights)
     if proven and case.voiced >= weights.long_speech:
         return Verdict.INTERRUPTION
-    if case.age > weights.patience:
-        return Verdict.INTERRUPTION if proven and not ended else Verdict.NOISE
-    return Verdict.WAIT
+    if case.age <= (weights.slow if proven and ended and not case.final else weights.patience):
+        return Verdict.WAIT
+    return Verdict.INTERRUPTION if proven and not ended else Verdict.NOISE
 
 
 def faint(case: Case, weights: Weights) -> bool:
