@@ -59,7 +59,7 @@ def scene(script: object, texts: Sequence[str], mind: Mind, language: str | None
     held = Scene(script, texts=texts, mind=mind)  # type: ignore[arg-type]
     held.ears.language = language
     if texts is ByLoudness.TEXTS:
-        held.ears.recogniser = ByLoudness()
+        held.ears.hearing.recogniser = ByLoudness()
 
     def open_other(tongue: str) -> Voice:
         return Heard(tongue, said)

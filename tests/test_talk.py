@@ -300,8 +300,8 @@ class HangingMeter(VirtualMeter):
 def test_a_recogniser_that_hangs_is_replaced_and_the_user_is_answered() -> None:
     scene = Scene(np.concatenate([quiet(0.3), talk(1), quiet(9), talk(1), quiet(4)]))
     meter = HangingMeter("fixed")
-    scene.ears.meter = meter
-    scene.ears._reopen = lambda: FakeRecogniser(["hello there friend"])
+    scene.ears.hearing._meter = meter
+    scene.ears.hearing._reopen = lambda: FakeRecogniser(["hello there friend"])
     scene.run()
     assert [event.data["action"] for event in scene.all("failure")] == ["restarted"]
     assert [event.data["text"] for event in scene.all("user.said")] == ["hello there friend"] * 2
@@ -337,7 +337,7 @@ def test_a_recogniser_that_fails_once_is_asked_again_before_words_are_lost() -> 
         return "hello there friend"
 
     scene = Scene(np.concatenate([quiet(0.3), talk(0.7), quiet(3)]))
-    scene.ears.recogniser = FakeRecogniser(flaky)
+    scene.ears.hearing.recogniser = FakeRecogniser(flaky)
     scene.run()
     assert [event.data["action"] for event in scene.all("failure")] == ["retried"]
     assert scene.all("user.said")[0].data["text"] == "hello there friend"
@@ -348,7 +348,7 @@ def test_words_that_no_recogniser_could_tell_are_not_taken_for_a_mere_noise() ->
         raise RecogniserError("out of memory")
 
     scene = Scene(np.concatenate([quiet(0.3), talk(0.7), quiet(3)]))
-    scene.ears.recogniser = FakeRecogniser(broken)
+    scene.ears.hearing.recogniser = FakeRecogniser(broken)
     scene.run()
     assert [event.data["action"] for event in scene.all("failure")][-2:] == ["retried", "gave_up"]
     (rejected,) = scene.all("user.rejected")

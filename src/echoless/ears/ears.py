@@ -8,19 +8,17 @@ task that the call runs: it recognises what the policy asks for and leaves the r
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from echoless.ears.backchannel import kind
 from echoless.ears.breaker import Breaker
-from echoless.ears.door import Recogniser, RecogniserError, TurnEnd
+from echoless.ears.door import Recogniser, TurnEnd
 from echoless.ears.doorstep import ALONE, LINGER, Doorstep, Who
 from echoless.ears.guard import Heard
+from echoless.ears.hearing import Hearing
 from echoless.ears.heeded import (
     Agent,
     Confirmed,
@@ -31,22 +29,18 @@ from echoless.ears.heeded import (
     Partial,
     Paused,
     Started,
-    Trouble,
     TurnEnded,
 )
 from echoless.ears.listener import Change, Listener
-from echoless.ears.manner import manner
 from echoless.ears.turn import Known, Open, Wish
 from echoless.ears.turn_end import patience
 from echoless.ears.weigh import Case, Verdict, Weights, faint, weigh
 from echoless.ears.words import echo_share
-from echoless.frames import BLOCK_SECONDS, RATE, Block, Samples, Transcript, seconds
+from echoless.frames import BLOCK, BLOCK_SECONDS, Block, Samples, seconds
 from echoless.meter import Meter
 
 LONGEST = round(24 / BLOCK_SECONDS)
 """Blocks after which the words so far are settled, so that recognition stays quick."""
-DEADLINE = 6.0
-"""Seconds that recognising may take."""
 EARLY = 4
 """Blocks of silence after which the words of a pause are asked for: it takes 8 to be one, most of which go by while
 the recogniser works."""
@@ -82,18 +76,14 @@ class Ears:
     ) -> None:
         """`reopen` makes another recogniser for one that hangs; `on_recognising` is called before each recognition."""
         self.guard = guard
-        self.recogniser = recogniser
-        self.turn_end = turn_end
         self.meter = meter
         self.language = language
         self.doorstep = Doorstep(who)
+        self.hearing = Hearing(recogniser, turn_end, meter, self.doorstep, language, on_recognising, reopen)
         self.muted = False
         self.listener = Listener()
         self.breaker = Breaker()
         self._weights = weights or Weights()
-        self._on_recognising = on_recognising
-        self._reopen = reopen
-        self._part = "recognise"
         self._turn: Open | None = None
         self._turns = 0
         self._now = 0
@@ -102,7 +92,6 @@ class Ears:
         self._wish: Wish | None = None
         self._wished = asyncio.Event()
         self._results: list[Known] = []
-        self._told: list[Heeded] = []
 
     # --- what the call asks --------------------------------------------------------------------------------
 
@@ -111,7 +100,7 @@ class Ears:
         with self.meter.inline("guard"):
             heard = self.guard.hear(block.microphone, block.reference)
         self._heard, self._now = heard, block.index
-        out, self._told = self._told, []
+        out: list[Heeded] = [*self.hearing.troubles()]
         out += self._mode(heard, agent)
         shut = self.doorstep.shut(heard.near > self.listener.tuning.keep)
         near = 1.0 if self._pressed else 0.0 if shut or self.muted or self._deaf(agent) else heard.near
@@ -119,7 +108,9 @@ class Ears:
             self._close()
         if self._turn and self._turn.weighing and not agent.holds:
             self._close()  # the agent was stopped or ended by something else
-        change = self.listener.hear(heard.clean, near, echo=heard.echo, over_agent=agent.holds, direct=heard.direct)
+        change = self.listener.hear(
+            heard.clean, near, echo=heard.echo, over_agent=agent.holds, direct=heard.direct, left=heard.left
+        )
         out += self._changed(change, agent)
         for known in self._take_results():
             out += self._learned(known)
@@ -134,7 +125,7 @@ class Ears:
             self._wished.clear()
             wish, self._wish = self._wish, None
             if wish:
-                known = await self._recognise(wish)
+                known = await self.hearing.recognise(wish)
                 self._results.append(known)
 
     def forget(self) -> None:
@@ -306,10 +297,14 @@ class Ears:
         return known.share
 
     def _ask(self, turn: Open, pause: int | None) -> None:
-        turn.asked = self.listener.length
-        sound = self.listener.sound()
-        voice = self.listener.alone() if self.listener.free >= ALONE else sound
-        self._wish = Wish(turn.number, sound, self.listener.length, voice, pause)
+        listener = self.listener
+        turn.asked = listener.length
+        sound = listener.sound()
+        voice = listener.alone() if listener.free >= ALONE else sound
+        short = turn.weighing and listener.voiced < self._weights.content
+        word = listener.word * BLOCK if short and pause is not None else None
+        left = listener.left(len(sound) // BLOCK)
+        self._wish = Wish(turn.number, sound, listener.length, voice, pause, left, word)
         self._wished.set()
 
     def _ask_again(self, turn: Open, known: Known) -> None:
@@ -319,75 +314,8 @@ class Ears:
             return
         known.looks += 1
         sound = self.listener.sound(tail=LOOKS[looks])
-        self._wish = Wish(turn.number, sound, self.listener.length, sound[:0], turn.pause, known)
+        self._wish = Wish(turn.number, sound, self.listener.length, sound[:0], turn.pause, again=known)
         self._wished.set()
-
-    async def _recognise(self, wish: Wish) -> Known:
-        """What is said in `wish`; a recogniser that fails gets, or its successor gets, a second try."""
-        if wish.again:
-            return await self._look(wish, wish.again)
-        if self._on_recognising:
-            self._on_recognising()
-        for once_more in (True, False):
-            known = Known(wish)
-            try:
-                async with asyncio.timeout(DEADLINE):
-                    await self._understand(known)
-                return known
-            except RecogniserError as error:
-                self._told.append(Trouble("recogniser", str(error), "retried" if once_more else "gave_up"))
-            except TimeoutError:
-                if not await self._replace():
-                    break
-        known.failed = True
-        return known
-
-    async def _understand(self, known: Known) -> None:
-        """Fill in words, manner, speaker and whether the turn is complete. Raises RecogniserError."""
-        wish = known.wish
-        heard, sound = await asyncio.gather(
-            self.meter.run(self._part, partial(self._transcribe, wish.sound)), self._sound(wish)
-        )
-        known.text = heard.text.strip()
-        known.manner = manner(wish.sound) if known.text and wish.pause is not None else None
-        who = self.doorstep.who
-        if who and self.doorstep.wants(wish.pause is not None, len(wish.voice)):
-            known.spoken = await self.meter.run("voiceprint", partial(who.who, wish.voice))
-        if wish.pause is not None and known.text:
-            known.finished = self.turn_end.finished(sound, known.text, self.language)
-
-    async def _look(self, wish: Wish, known: Known) -> Known:
-        """What is known, with what the voice says now; as it was where that takes too long."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DEADLINE):
-                finished = self.turn_end.finished(await self._sound(wish), known.text, self.language)
-                return replace(known, wish=wish, finished=finished)
-        return known
-
-    async def _sound(self, wish: Wish) -> float:
-        """How finished the voice sounds, where that matters."""
-        if wish.pause is None:
-            return 0.5
-        return await self.meter.run("turn_end", partial(self.turn_end.sounds_finished, wish.sound))
-
-    async def _replace(self) -> bool:
-        """Leave a recogniser that hangs in its worker, which nobody can end, and go on with another; whether it can."""
-        what = f"the recogniser gave no answer in {DEADLINE:.0f} s"
-        if self._reopen is None:
-            self._told.append(Trouble("recogniser", what, "gave_up"))
-            return False
-        self.meter.retire(self._part, self.recogniser.close)
-        self._part = f"recognise.{int(self._part.partition('.')[2] or 1) + 1}"
-        try:
-            self.recogniser = await self.meter.run(self._part, self._reopen)
-        except RecogniserError as error:
-            self._told.append(Trouble("recogniser", f"{what}; and another: {error}", "gave_up"))
-            return False
-        self._told.append(Trouble("recogniser", what, "restarted"))
-        return True
-
-    def _transcribe(self, sound: Samples) -> Transcript:
-        return self.recogniser.transcribe(sound[-30 * RATE :], self.language)
 
     def _take_results(self) -> list[Known]:
         results, self._results = self._results, []
@@ -426,5 +354,4 @@ class Ears:
 
     def close(self) -> None:
         """Let go of the engines."""
-        self.recogniser.close()
-        self.turn_end.close()
+        self.hearing.close()

@@ -34,7 +34,7 @@ NAMES = (
 """The features, in order."""
 
 
-def _filters() -> NDArray[np.float32]:
+def filters() -> NDArray[np.float32]:
     """Triangles evenly spaced on the mel scale, 120-7000 Hz, for power a sample: (bins, bands)."""
     low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (120, 7000))
     mel = np.linspace(low, high, BANDS + 2)
@@ -85,7 +85,7 @@ class Evidence:
 
     def __init__(self, cancels_echo: bool) -> None:
         self.cancels_echo = cancels_echo
-        self._filters = _filters()
+        self._filters = filters()
         self._window = _window()
         self._past = np.zeros((4, FFT), np.float32)
         self._reverb = np.zeros(BANDS, np.float32)
@@ -98,6 +98,8 @@ class Evidence:
         self._usual = 0.0
         self._age = 0
         self._echoing = False
+        self.left: Bands | None = None
+        """What this echo usually leaves in the residual now, dB a band; None while that is not known."""
         self._count = 0
         self._cut = 1e3
         self._loud = 0.0
@@ -139,6 +141,7 @@ class Evidence:
         present = (expected > -55) & (expected > self._loudest - 30)
         over = levels[:2] - expected
         self._usually.hear(over, present)
+        self.left = expected + self._usually.value[1] if located else None
         over -= self._usually.value
         over[:, expected <= -70] = 30
         self._track_noise(residual)

@@ -10,7 +10,7 @@ import numpy as np
 from echoless.ears.canceller import FFT, Canceller
 from echoless.ears.delay import DelayTracker
 from echoless.ears.drift import DriftLoop, Playback
-from echoless.ears.evidence import Evidence
+from echoless.ears.evidence import Bands, Evidence
 from echoless.ears.near import Judge
 from echoless.ears.tail import Tail
 from echoless.ears.vad import CHUNK, VoiceActivity
@@ -51,6 +51,8 @@ class Heard:
     """What decided, for the call record."""
     direct: bool = True
     """Whether more than the room's tail of that echo can be in the microphone now."""
+    left: Bands | None = None
+    """What of the echo is usually left in `clean`, dB a band (`evidence`); None where there is or was none to learn."""
 
 
 class EchoGuard:
@@ -123,7 +125,8 @@ class EchoGuard:
         # where no echo can be, whatever speaks is somebody else
         near = judged if possible else voice
         direct = self._quiet < way + _EARLY
-        return Heard(residual, voice, near, possible, self._advise(), self._evidence(voice, near), direct)
+        left = self.weigh.left if possible else None
+        return Heard(residual, voice, near, possible, self._advise(), self._evidence(voice, near), direct, left)
 
     def _relocate(self, delay: int | None, moved: int, held: Samples) -> None:
         """Follow the tracker: the first delay it finds, and jumps. The path is kept, it has only been shifted."""

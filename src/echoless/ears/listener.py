@@ -7,11 +7,14 @@ The listener knows nothing of words or turns. It accumulates evidence in the man
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 
+from echoless.ears.evidence import Bands
 from echoless.frames import Samples
 
 
@@ -42,15 +45,28 @@ class Tuning:
     """Blocks kept from before the detection, so that the first syllable is whole."""
 
 
+_LEAD = 10
+"""Blocks from before the first voiced one that belong to a word: soft consonants."""
+
+
+class _Kept(NamedTuple):
+    clean: Samples
+    alone: bool
+    """No echo was possible."""
+    left: Bands | None
+
+
+def _joined(kept: Sequence[_Kept]) -> Samples:
+    return np.concatenate([each.clean for each in kept]) if kept else np.zeros(0, np.float32)
+
+
 class Listener:
     """Feed it every block; it holds the sound of the current turn."""
 
     def __init__(self, tuning: Tuning | None = None) -> None:
         self.tuning = tuning or Tuning()
-        self._recent: deque[Samples] = deque(maxlen=self.tuning.before)
-        self._turn: list[Samples] = []
-        self._echo: deque[bool] = deque(maxlen=self.tuning.before)
-        self._alone: list[bool] = []
+        self._recent: deque[_Kept] = deque(maxlen=self.tuning.before)
+        self._turn: list[_Kept] = []
         self._evidence = 0.0
         self.speaking = False
         self.open = False
@@ -67,15 +83,26 @@ class Listener:
         """Blocks since the turn's detection."""
         self.strength = 0.0
         """Evidence of the turn, summed over its voiced blocks."""
+        self.word = 0
+        """The block of the turn with which a word that began it begins, at the earliest."""
         self._near = 0.0
 
-    def hear(self, clean: Samples, near: float, *, echo: bool, over_agent: bool, direct: bool = True) -> Change:
-        """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it."""
-        self._recent.append(clean)
-        self._echo.append(echo)
+    def hear(
+        self,
+        clean: Samples,
+        near: float,
+        *,
+        echo: bool,
+        over_agent: bool,
+        direct: bool = True,
+        left: Bands | None = None,
+    ) -> Change:
+        """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it, and `left` what of
+        the echo is usually left in it, if that is known."""
+        kept = _Kept(clean, not echo, left)
+        self._recent.append(kept)
         if self.open:
-            self._turn.append(clean)
-            self._alone.append(not echo)
+            self._turn.append(kept)
             self.age += 1
             if near > self.tuning.neutral:
                 self.voiced += 1
@@ -106,8 +133,8 @@ class Listener:
             self.strength = self._evidence
             self.open = True
             self._turn = list(self._recent)
-            self._alone = [not each for each in self._echo]
             run = max(1, round(self._evidence / self.tuning.neutral))
+            self.word = max(0, len(self._turn) - run - _LEAD)
             self.voiced, self.free, self.age = run, 0 if echo else run, 0
             self.late = self.free
             self._near = self.tuning.neutral * run
@@ -126,23 +153,26 @@ class Listener:
     def sound(self, tail: int = 6) -> Samples:
         """The turn so far, float32 at 16 kHz, with at most `tail` blocks of the silence at its end."""
         spare = max(0, self.silence - tail)
-        blocks = self._turn[: len(self._turn) - spare] if spare else self._turn
-        return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+        return _joined(self._turn[: len(self._turn) - spare] if spare else self._turn)
+
+    def left(self, blocks: int) -> list[Bands | None]:
+        """What of the echo is usually left in each of the turn's first `blocks` blocks."""
+        return [kept.left for kept in self._turn[:blocks]]
 
     def alone(self) -> Samples:
         """The turn's blocks in which no echo was possible: whoever is heard there, the agent is not."""
-        blocks = [block for block, alone in zip(self._turn, self._alone, strict=True) if alone]
-        return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+        return _joined([kept for kept in self._turn if kept.alone])
 
     def drop_before(self, blocks: int) -> None:
         """Let go of the first `blocks` blocks: their words are known for good."""
         del self._turn[:blocks]
-        del self._alone[:blocks]
+        self.word = max(0, self.word - blocks)
 
     def close(self) -> None:
         """The turn is over or was nobody's."""
         self.open = self.speaking = False
-        self._turn, self._alone = [], []
+        self._turn = []
+        self.word = 0
         self._evidence = 0.0
         self.voiced = self.free = self.late = self.age = 0
         self.strength = 0.0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from echoless.ears.evidence import Bands
 from echoless.ears.manner import Manner
 from echoless.ears.voiceprint import Spoken
 from echoless.frames import Samples
@@ -19,6 +21,10 @@ class Wish:
     length: int
     voice: Samples
     pause: int | None = None
+    left: Sequence[Bands | None] = ()
+    """What of the echo is usually left in each block of the sound."""
+    word: int | None = None
+    """Of a short word over the agent: the sample of the sound at which it may begin."""
     again: Known | None = None
     """What is known of this pause already: only the voice is asked, now that the silence has grown."""
 

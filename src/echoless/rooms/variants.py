@@ -122,6 +122,12 @@ def _without_breaker(ears: Any) -> None:
     ears.breaker = _NoBreaker()
 
 
+def _without_polish(ears: Any) -> None:
+    """The recogniser gets the canceller's residual as it is."""
+    hear = ears.guard.hear
+    ears.guard.hear = lambda microphone, reference: replace(hear(microphone, reference), left=None)
+
+
 LAYERS: Mapping[str, Callable[[Any], None]] = {
     "canceller": _without_canceller,
     "drift": _without_drift,
@@ -129,6 +135,7 @@ LAYERS: Mapping[str, Callable[[Any], None]] = {
     "silence": _without_silence,
     "words": _without_words,
     "breaker": _without_breaker,
+    "polish": _without_polish,
 }
 """Layers of the guard, each with what switches it off."""
 
