@@ -23,6 +23,8 @@ DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Mann
         (TALKING, Verdict.WAIT),
         (replace(TALKING, kind=Said.STOP), Verdict.INTERRUPTION),
         (replace(TALKING, kind=Said.STOP, share=0.9), Verdict.WAIT),
+        (replace(TALKING, kind=Said.STOP, share=0.75), Verdict.INTERRUPTION),
+        (replace(TALKING, kind=Said.STOP, share=0.75, sure=0.7), Verdict.WAIT),
         (replace(TALKING, kind=Said.STOP, share=0.9, free=20), Verdict.INTERRUPTION),
         (replace(TALKING, kind=Said.BACKCHANNEL), Verdict.WAIT),
         (replace(TALKING, kind=Said.CONTENT, free=16, voiced=30), Verdict.WAIT),

@@ -53,6 +53,9 @@ class Weights:
     """Mean probability of near-end speech under which a stretch with no free voice was echo."""
     echo_share: float = 0.6
     """Share of the words that were just being played, from which on they are the agent's own."""
+    echo_word: float = 0.9
+    """The same for a command that was clearly spoken: one short word is easily a bit like one being played ("stop",
+    "sap")."""
     patience: int = 160
     """Blocks after which the agent goes on unless somebody really speaks."""
     slow: int = 560
@@ -87,7 +90,8 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     """What to do about somebody perhaps cutting in."""
     ended = case.silence >= weights.quiet
     proven = case.free >= weights.free_sure
-    ours = case.share >= weights.echo_share and not proven
+    command = case.kind is Said.STOP and case.sure >= weights.sure
+    ours = case.share >= (weights.echo_word if command else weights.echo_share) and not proven
     if ended and case.voiced < weights.some_speech // 2:
         return Verdict.ECHO if not case.free else Verdict.NOISE
     if faint(case, weights) and case.silence >= weights.blink:
