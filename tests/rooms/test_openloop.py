@@ -5,9 +5,10 @@ import pytest
 
 from echoless.frames import BLOCK, RATE
 from echoless.rooms.mixtures import ROOMS, Mixture, mixture, training_cast, unseen_cast
-from echoless.rooms.openloop import bounds, judge
+from echoless.rooms.openloop import judge
 from echoless.rooms.people import JUDGES, People
 from echoless.rooms.script import RoomSettings, ScriptError
+from echoless.rooms.tally import bounds
 
 
 @pytest.fixture(scope="module")

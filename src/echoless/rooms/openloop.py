@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from echoless.rooms.mixtures import Mixture, mixture, unseen_cast
 from echoless.rooms.people import People
 from echoless.rooms.script import RoomSettings
 from echoless.rooms.talkers import trim
+from echoless.rooms.tally import Tally, bounds
 from echoless.rooms.variants import GUARDS, UNJUDGED
 
 LEVELS = (-10, 0, 5, 10, 15)
@@ -33,25 +33,6 @@ PHRASE = 1.0
 """Seconds of phrases that must be noticed."""
 SOON = 1.5
 """Seconds within which a duck counts as noticing."""
-Z = 1.96
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a guard did at one level."""
-
-    phrases: int = 0
-    noticed: int = 0
-    waits: list[float] = field(default_factory=list)
-    """Seconds from the beginning of a phrase to the duck."""
-    false: int = 0
-    alone: float = 0.0
-    """Seconds of echo with nobody speaking."""
-    cost: float = 0.0
-    heard: float = 0.0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(*(getattr(self, name) + getattr(other, name) for name in Tally.__slots__))
 
 
 def ducks(scene: Mixture, guard_name: str) -> tuple[list[float], float]:
@@ -97,16 +78,6 @@ def _audible(echo: Samples) -> np.ndarray:
     """Blocks in which echo sounds or sounded within the last 300 ms."""
     power = np.mean(echo[: len(echo) // BLOCK * BLOCK].reshape(-1, BLOCK) ** 2, axis=1)
     return np.convolve(power > factor(-62) ** 2, np.ones(19))[: len(power)] > 0
-
-
-def bounds(hits: int, count: int) -> tuple[float, float]:
-    """Wilson's 95 % bounds of a rate."""
-    if not count:
-        return 0.0, 1.0
-    rate, spread = hits / count, Z * Z / count
-    middle = (rate + spread / 2) / (1 + spread)
-    half = Z * np.sqrt(rate * (1 - rate) / count + spread / (4 * count)) / (1 + spread)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def real_scenes(people: People, level: float) -> Iterator[Mixture]:

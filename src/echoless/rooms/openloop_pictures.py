@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from echoless.ears.guard import EchoGuard
 from echoless.frames import BLOCK, RATE, Samples
 from echoless.rooms.mixtures import Mixture
-
-if TYPE_CHECKING:
-    from echoless.rooms.openloop import Tally
+from echoless.rooms.tally import Tally, bounds
 
 
 def by_level(results: Mapping[str, Mapping[float, Tally]], path: Path) -> None:
     """Share of phrases noticed at each echo level, one curve a guard, with 95 % bounds."""
     from matplotlib import pyplot as plt
-
-    from echoless.rooms.openloop import bounds
 
     figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
     for guard, tallies in results.items():
