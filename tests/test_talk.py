@@ -12,7 +12,7 @@ from echoless.ears.door import RecogniserError
 from echoless.ears.ears import Ears
 from echoless.ears.guard import Heard
 from echoless.ears.recognisers.fake import FakeRecogniser
-from echoless.ears.turn_end import FakeTurnEnd
+from echoless.ears.turn_end import TUNINGS, FakeTurnEnd, Tuning
 from echoless.frames import Event, Samples, Turn
 from echoless.lines.fake import ScriptedLine
 from echoless.mind.decent import ReplyFilter
@@ -82,13 +82,14 @@ class Scene:
         mind: Mind | None = None,
         finished: float = 0.95,
         manners: Manners | None = None,
+        tuning: Tuning | None = None,
     ) -> None:
         self.mind = mind or Mind()
         self.line = ScriptedLine(script if isinstance(script, np.ndarray) else script(self))
         meter = VirtualMeter("fixed")
         playback = Playback(RATE, 256)
         recogniser = FakeRecogniser(texts)
-        self.ears = Ears(LoudIsNear(), recogniser, FakeTurnEnd(finished), meter, language="en")
+        self.ears = Ears(LoudIsNear(), recogniser, FakeTurnEnd(finished), meter, language="en", tuning=tuning)
         speaker = Speaker(FakeVoice(), playback, meter)
         self.call = Call(self.line, self.ears, self.mind, speaker, playback, meter, manners=manners)
         self.events: list[Event] = []
@@ -142,6 +143,15 @@ def test_a_question_is_answered_once_and_heard_to_its_end() -> None:
 def test_the_answer_begins_soon_after_the_last_word() -> None:
     scene = Scene(np.concatenate([quiet(0.5), talk(1.2), quiet(3)])).run()
     assert scene.all("agent.started")[0].t - 1.7 < 0.6
+
+
+def test_who_wants_more_patience_gets_it() -> None:
+    script = np.concatenate([quiet(0.5), talk(1.2), quiet(3)])
+    ends = [
+        Scene(script, finished=0.5, tuning=TUNINGS[name]).run().all("user.said")[0].t
+        for name in ("quick", "normal", "patient")
+    ]
+    assert np.diff(ends) == pytest.approx([0.2, 0.7], abs=0.04)
 
 
 def by_length(short: str, long: str, seconds: float) -> Callable[[Samples], str]:

@@ -64,6 +64,7 @@ def talk(
     language: Annotated[str | None, _flag(_EARS, "en, zh, ... or auto.")] = None,
     recogniser: Annotated[str | None, _flag(_EARS, "Which engine recognises.")] = None,
     recogniser_model: Annotated[str | None, _flag(_EARS, "A model of that engine.")] = None,
+    patience: Annotated[str | None, _flag(_EARS, "In pauses: quick, normal, patient.")] = None,
     only_enrolled: Annotated[bool | None, _flag(_EARS, "Only known voices have the floor.", "--only-enrolled")] = None,
     device: Annotated[str | None, _flag(_LINE, "Sound card, or IN,OUT.")] = None,
     list_devices: Annotated[bool, _flag(_LINE, "Print the sound cards.", "--list-devices")] = False,

@@ -23,7 +23,7 @@ from echoless.ears.choose import open_recogniser
 from echoless.ears.door import Recogniser, TurnEnd
 from echoless.ears.ears import Ears, Guard
 from echoless.ears.guard import EchoGuard
-from echoless.ears.turn_end import open_turn_end
+from echoless.ears.turn_end import TUNINGS, open_turn_end
 from echoless.ears.voiceprint import Embedding, Encoder, VoiceprintError, WhoSpeaks, speech_of
 from echoless.frames import BLOCK, RATE, Samples
 from echoless.lines.door import Line
@@ -158,7 +158,10 @@ def open_ears(
     turn_end = ready.turn_end or warm_turn_end(spoken)
     guard = guard or EchoGuard(cancels_echo=line.traits.cancels_echo)
     reopen = partial(any_recogniser, settings)
-    return Ears(guard, recogniser, turn_end, meter, language=spoken, on_recognising=on_recognising, reopen=reopen)
+    tuning = TUNINGS[settings.patience]
+    return Ears(
+        guard, recogniser, turn_end, meter, language=spoken, tuning=tuning, on_recognising=on_recognising, reopen=reopen
+    )
 
 
 def prepare(settings: Settings) -> Prepared:

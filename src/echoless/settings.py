@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     language: str = Field("en", pattern=r"^([a-z]{2,3}|auto)$", description="what is spoken: en, zh, ..., or auto")
     recogniser: str = Field("auto", description="which engine recognises speech; auto: the best for the language")
     recogniser_model: str | None = Field(None, description="a model of that engine: a pulled name or a folder")
+    patience: Literal["quick", "normal", "patient"] = Field(
+        "normal", description="how long a pause may be before it is answered: quick, normal, or patient"
+    )
     only_enrolled: bool = Field(False, description="only people of 'echoless voiceprint enrol' may speak or interrupt")
     # line
     device: str | None = Field(None, description="sound card: number or part of its name; 'IN,OUT' for two")

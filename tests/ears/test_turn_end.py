@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echoless.ears.door import TurnEnd
-from echoless.ears.turn_end import ASK_AFTER, FakeTurnEnd, Tuning, WordsOnly, completeness, fused, patience
+from echoless.ears.turn_end import ASK_AFTER, TUNINGS, FakeTurnEnd, Tuning, WordsOnly, completeness, fused, patience
 
 SILENCE = np.zeros(16_000, np.float32)
 
@@ -31,6 +31,13 @@ def test_tuning_sets_both_ends() -> None:
     assert patience(1.0, tuning).end == pytest.approx(0.2)
     assert patience(0.5, tuning).end == pytest.approx(0.9)
     assert patience(0.0, tuning).end == pytest.approx(2.0)
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1))
+def test_the_more_patient_the_longer(finished: float) -> None:
+    quick, normal, patient = (patience(finished, TUNINGS[name]).end for name in ("quick", "normal", "patient"))
+    assert quick < normal < patient
 
 
 @settings(deadline=None)

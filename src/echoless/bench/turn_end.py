@@ -26,7 +26,7 @@ from rich.table import Table
 from echoless.bench.pauses import CONDITIONS, TAILS, Silence, gather, load
 from echoless.ears.choose import open_recogniser
 from echoless.ears.smart_turn import SmartTurn, SmartTurnError
-from echoless.ears.turn_end import fused, patience
+from echoless.ears.turn_end import TUNINGS, fused, patience
 
 WORDS_AFTER = 0.3
 """Seconds of silence after which the words are known at the earliest."""
@@ -56,9 +56,9 @@ def timer(seconds: float) -> Rule:
     return lambda sound, text: seconds
 
 
-def as_tuned(sound: float, text: str) -> float:
-    """The rule of a call."""
-    return patience(fused(sound, text)).end
+def tuned(name: str) -> Rule:
+    """The rule of a call with the setting `patience`."""
+    return lambda sound, text: patience(fused(sound, text), TUNINGS[name]).end
 
 
 def by_voice(sound: float, text: str) -> float:
@@ -69,8 +69,8 @@ def by_voice(sound: float, text: str) -> float:
 RULES: dict[str, tuple[Rule, int]] = {
     **{f"{seconds:.1f} s of silence": (timer(seconds), 1) for seconds in (0.5, 0.7, 1.0, 1.5)},
     "voice": (by_voice, len(TAILS)),
-    "voice and words, asked once": (as_tuned, 1),
-    "voice and words": (as_tuned, len(TAILS)),
+    "voice and words, asked once": (tuned("normal"), 1),
+    **{f"voice and words, {name}": (tuned(name), len(TAILS)) for name in TUNINGS},
 }
 
 
@@ -111,7 +111,7 @@ def table(title: str, rows: Sequence[tuple[str, Outcome]]) -> Table:
     made = Table("", "turns", "pauses", "wait p50", "p95", "mean", "turns cut", "long pauses cut", title=title)
     for name, o in rows:
         made.add_row(name, str(o.turns), str(o.pauses), f"{o.p50:.2f} s", f"{o.p95:.2f} s", f"{o.mean:.2f} s",
-                     f"{o.turns_cut:.1%}", f"{o.long_cut:.1%}")  # fmt: skip
+                     f"{o.turns_cut:.1%}", f"{o.long_cut:.1%}" if o.pauses else "-")  # fmt: skip
     return made
 
 
@@ -123,7 +123,7 @@ def report(silences: Sequence[Silence], console: Console) -> None:
             rows = [(name, outcome(part, *rule)) for name, rule in RULES.items()]
             console.print(table(f"{manner}, {condition}", rows))
     people = groupby(sorted(silences, key=lambda each: each.person), lambda each: each.person)
-    spoken = [(person, outcome(list(theirs), as_tuned, len(TAILS))) for person, theirs in people]
+    spoken = [(person, outcome(list(theirs), tuned("normal"), len(TAILS))) for person, theirs in people]
     console.print(table("voice and words, by speaker", spoken))
 
 

@@ -33,7 +33,7 @@ from echoless.ears.heeded import (
 )
 from echoless.ears.listener import Change, Listener
 from echoless.ears.turn import Known, Open, Wish
-from echoless.ears.turn_end import patience
+from echoless.ears.turn_end import Tuning, patience
 from echoless.ears.weigh import Case, Verdict, Weights, faint, weigh
 from echoless.ears.words import echo_share
 from echoless.frames import BLOCK, BLOCK_SECONDS, Block, Samples, seconds
@@ -70,6 +70,7 @@ class Ears:
         *,
         language: str | None = None,
         weights: Weights | None = None,
+        tuning: Tuning | None = None,
         on_recognising: Callable[[], None] | None = None,
         who: Who | None = None,
         reopen: Callable[[], Recogniser] | None = None,
@@ -84,6 +85,7 @@ class Ears:
         self.listener = Listener()
         self.breaker = Breaker()
         self._weights = weights or Weights()
+        self._tuning = tuning or Tuning()
         self._turn: Open | None = None
         self._turns = 0
         self._now = 0
@@ -210,7 +212,7 @@ class Ears:
             self.breaker.echo()
             return self._dismiss("echo", known.text, share)
         text = turn.text(known.text)
-        wait = patience(known.finished)
+        wait = patience(known.finished, self._tuning)
         if not (admitted := self.doorstep.admits(known.spoken, final=silence >= wait.end)):
             return [] if admitted is None else self._dismiss("stranger", text, share)
         out: list[Heeded] = []

@@ -46,6 +46,14 @@ class Tuning:
     """Seconds before that at which a reply is begun: what mind and voice take to its first sound."""
 
 
+TUNINGS = {
+    "quick": Tuning(sure=0.35, even=0.50, unsure=1.20),
+    "normal": Tuning(),
+    "patient": Tuning(sure=0.60, even=1.40, unsure=2.50),
+}
+"""What the setting `patience` may be."""
+
+
 def patience(finished: float, tuning: Tuning | None = None) -> Patience:
     """How long to wait for a user who went silent; `finished` is what `TurnEnd.finished` said, 0..1."""
     tuning = tuning or Tuning()
@@ -96,13 +104,11 @@ def completeness(text: str) -> float:
 
 EVEN = 2.8
 """Evidence, in log odds, at which finished and unfinished are even: the voice is sure of too many pauses."""
-WORDS = 0.4
-"""Weight of the words' log odds beside the voice's."""
 
 
 def fused(sound: float, text: str) -> float:
     """The probability of a finished turn from the voice's, 0..1, and the words': their log odds added up."""
-    return _logistic(_odds(sound) + WORDS * _odds(completeness(text)) - EVEN)
+    return _logistic(_odds(sound) + _odds(completeness(text)) - EVEN)
 
 
 def _odds(p: float) -> float:
