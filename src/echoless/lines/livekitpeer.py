@@ -37,8 +37,9 @@ Put = Callable[[Samples, float], None]
 class Mouth:
     """A track of ours in the room. `open` publishes it; then `pull` is asked for 10 ms at a time."""
 
-    def __init__(self, room: rtc.Room, pull: Pull, name: str = "agent") -> None:
-        self._room, self._pull, self._name = room, pull, name
+    def __init__(self, room: rtc.Room, pull: Pull, name: str = "agent", pauses: bool = True) -> None:
+        """`pauses`: silence may be left out (DTX); of a microphone it hides when an echo is over."""
+        self._room, self._pull, self._name, self._pauses = room, pull, name, pauses
         self._source: rtc.AudioSource | None = None
         self._pacing: asyncio.Task[None] | None = None
         self.sid = ""
@@ -52,7 +53,7 @@ class Mouth:
         """Raises LineError."""
         self._source = rtc.AudioSource(RATE, 1, queue_size_ms=0)
         track = rtc.LocalAudioTrack.create_audio_track(self._name, self._source)
-        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=self._pauses)
         try:
             publication = await self._room.local_participant.publish_track(track, options)
         except PublishTrackError as error:

@@ -91,7 +91,7 @@ class Client:
         for participant in self.room.remote_participants.values():
             self._on_participant(participant)
         if self._microphone:
-            self._mouth = Mouth(self.room, self._microphone, "microphone")
+            self._mouth = Mouth(self.room, self._microphone, "microphone", pauses=False)
             await self._mouth.open()
         if self._reports:
             self._go(self._measure_way())
