@@ -31,14 +31,14 @@ class Transcripts:
         match event.event:
             case "user.partial":
                 self._open = True
-                yield self._person(speaker, str(event.data["text"]), final=False)
+                yield self._person(self._turn, speaker, str(event.data["text"]), final=False)
             case "user.said":
                 self._open = False
-                yield self._person(speaker, str(event.data["text"]), final=True)
+                yield self._person(self._turn, speaker, str(event.data["text"]), final=True)
                 self._turn += 1
             case "user.rejected" if self._open:
                 self._open = False
-                yield self._person(speaker, "", final=True)
+                yield self._person(self._turn, speaker, "", final=True)
                 self._turn += 1
             case "agent.said":
                 generation, text = int(event.data["generation"]), str(event.data["text"])
@@ -53,9 +53,10 @@ class Transcripts:
             self._said = generation, heard
             yield self._agent(generation, heard[len(before) :])
 
-    async def _person(self, who: str, text: str, final: bool) -> None:
+    async def _person(self, turn: int, who: str, text: str, final: bool) -> None:
+        """`turn` is that of the event: when this is done, another may have begun."""
         participant = self._room.remote_participants.get(who)
-        attributes = {wire.SEGMENT: f"U{self._turn}", wire.FINAL: "true" if final else "false"}
+        attributes = {wire.SEGMENT: f"U{turn}", wire.FINAL: "true" if final else "false"}
         if participant and participant.track_publications:
             attributes[wire.TRACK] = next(iter(participant.track_publications))
         await self._whole(text, attributes, who or None)
