@@ -108,6 +108,7 @@ def test_a_whole_session_over_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     command = ["voice", "record", "--script", str(script), "--out", str(out), "--microphone", str(microphone)]
     assert main(command) == 0
     assert "2 recorded" in capsys.readouterr().out
+    assert sorted(each.name for each in out.iterdir()) == ["about.json", "consent.wav", "metadata.csv", "wavs"]
     assert len(DataSet.open(out).lines) == 2
 
 

@@ -18,6 +18,9 @@ from echoless.workshop.voice.shapes import SHAPES
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="A voice of your own: record, recolour, train.")
 _Data = Annotated[Path, typer.Argument(metavar="DATA", help="A data set in LJSpeech's format.")]
 
+_UNHEARD = "loudspeaker.tmp"
+"""A call over files writes what it plays, which is nothing here."""
+
 
 def _tell(what: str) -> None:
     typer.echo(what, err=True)
@@ -55,6 +58,8 @@ def record(
             return await take_all(data, prompts, studio, _show, _keep if microphone else _ask)
         finally:
             await line.aclose()
+            if microphone:
+                (out / _UNHEARD).unlink(missing_ok=True)
 
     kept = asyncio.run(run())
     typer.echo(
@@ -66,7 +71,7 @@ def _line(device: str | None, microphone: Path | None, out: Path) -> Any:
     if microphone:
         from echoless.lines.files import FileLine
 
-        return FileLine(microphone, out / "loudspeaker.tmp", "fast")
+        return FileLine(microphone, out / _UNHEARD, "fast")
     from echoless.lines.soundcard import SoundCardLine
     from echoless.settings import load
 
