@@ -128,6 +128,22 @@ def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.Mo
     assert [each.name for each in tmp_path.iterdir()] == ["one.wav"]
 
 
+def test_a_data_set_that_was_begun_on_a_full_disk_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_text", full)
+        with pytest.raises(WorkshopError, match="No space left"):
+            DataSet.create(tmp_path, About("zh", "Anna"))
+    assert not list(tmp_path.glob("*.part"))
+    assert DataSet.create(tmp_path, About("zh", "Anna")).about.speaker == "Anna"
+    assert DataSet.open(tmp_path).about.language == "zh"
+
+
 # --- data sets ---
 
 

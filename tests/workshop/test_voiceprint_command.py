@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from echoless.cli import main
+from echoless.ears.voiceprint import VoiceprintError
 from echoless.frames import RATE
 from echoless.lines.door import LineError
 from echoless.voice.espeak import Espeak
@@ -71,6 +72,18 @@ def test_many_voices_make_a_matrix_and_a_picture(
     assert main(["voiceprint", "compare", *names, "--out", str(picture)]) == 0
     assert "low" in capsys.readouterr().out
     assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_picture_on_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: object, path: Path, **_: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    (tmp_path / "m.png").write_bytes(b"old")
+    with pytest.raises(VoiceprintError, match="No space left"):
+        matrix.draw([row("a.wav", 0.0), row("b.wav", 0.1)], tmp_path / "m.png")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("m.png", b"old")]
 
 
 def test_enrol_identify_list_forget(sounds: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:

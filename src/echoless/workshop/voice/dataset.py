@@ -59,11 +59,12 @@ class DataSet:
     @classmethod
     def create(cls, folder: Path, about: About) -> DataSet:
         """A data set to add to; one that is there already is gone on with."""
-        if (folder / "metadata.csv").exists():
+        path = folder / "metadata.csv"
+        if path.exists() and (path.stat().st_size or (folder / "about.json").exists()):  # else begun on a full disk
             return cls.open(folder)
         try:
             (folder / "wavs").mkdir(parents=True, exist_ok=True)
-            (folder / "metadata.csv").touch()
+            path.touch()
         except OSError as error:
             raise WorkshopError(f"{folder} cannot be written: {error.strerror}") from None
         made = cls(folder, about, [])
@@ -96,6 +97,7 @@ def _replace(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise WorkshopError(f"{path} cannot be written: {error.strerror}") from None
 
 

@@ -116,8 +116,11 @@ def draw(rows: Sequence[Known], path: Path) -> None:
     panel.set_yticks(range(count), names, fontsize=7)
     panel.set_title("similarity; red: the same voice", fontsize=9)
     figure.colorbar(image, shrink=0.7)
+    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=120)
+        figure.savefig(part, dpi=120, format="png")
+        part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise VoiceprintError(f"{path} cannot be written: {error.strerror}") from None
