@@ -19,11 +19,11 @@ import numpy as np
 
 from echoless.catalogue import SPOKEN, pulled
 from echoless.ears import enrolled
-from echoless.ears.choose import open_recogniser
+from echoless.ears.choose import open_recogniser, open_turn_end
 from echoless.ears.door import Recogniser, TurnEnd
 from echoless.ears.ears import Ears, Guard
 from echoless.ears.guard import EchoGuard
-from echoless.ears.turn_end import TUNINGS, open_turn_end
+from echoless.ears.turn_end import TUNINGS
 from echoless.ears.voiceprint import Embedding, Encoder, VoiceprintError, WhoSpeaks, speech_of
 from echoless.frames import BLOCK, RATE, Samples
 from echoless.lines.door import Line

@@ -13,9 +13,10 @@ import soundfile as sf
 import soxr
 
 from echoless.ears import smart_turn
+from echoless.ears.choose import open_turn_end
 from echoless.ears.door import TurnEnd
 from echoless.ears.smart_turn import SmartTurn, SmartTurnError, log_mel
-from echoless.ears.turn_end import WordsOnly, open_turn_end
+from echoless.ears.turn_end import WordsOnly
 from echoless.frames import RATE
 
 SHARED = Path(os.environ.get("ECHOLESS_SHARED") or Path(__file__).parents[3] / "shared") / "speech"

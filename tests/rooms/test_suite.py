@@ -311,9 +311,9 @@ def test_every_layer_can_be_switched_off_and_makes_a_difference(layer):
 
 
 def plain_ears():
+    from echoless.ears.choose import open_turn_end
     from echoless.ears.ears import Ears
     from echoless.ears.guard import EchoGuard
     from echoless.ears.recognisers.fake import FakeRecogniser
-    from echoless.ears.turn_end import open_turn_end
 
     return Ears(EchoGuard(), FakeRecogniser(), open_turn_end(), VirtualMeter("fixed"), language="en")

@@ -216,7 +216,7 @@ def recogniser(patient: Patient) -> Iterator[Finding]:
 
 def turn_end(patient: Patient) -> Iterator[Finding]:
     from echoless.ears import smart_turn
-    from echoless.ears.turn_end import open_turn_end
+    from echoless.ears.choose import open_turn_end
 
     engine = open_turn_end()
     try:

@@ -1,4 +1,4 @@
-"""Opens a recogniser by name: one of ours, or one that another package registered as an entry point."""
+"""Opens a recogniser by name: one of ours, or one that another package registered; and the best turn end there is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from echoless.ears.door import Recogniser, RecogniserError
+from echoless.ears.door import Recogniser, RecogniserError, TurnEnd
 from echoless.ears.recognisers.guard import Guarded
 
 GROUP = "echoless.recognisers"
@@ -84,3 +84,14 @@ def _opener(name: str) -> Callable[[str | None, str], Recogniser]:
             except Exception as error:  # somebody else's package
                 raise RecogniserError(f"The recogniser {name!r} ({each.value}) cannot be loaded: {error}") from error
     raise RecogniserError(f"There is no recogniser {name!r}. Known: auto, {', '.join(sorted(recognisers()))}.")
+
+
+def open_turn_end() -> TurnEnd:
+    """The best `TurnEnd` that is installed: Smart Turn with words, or words alone. Needs no network, never fails."""
+    from echoless.ears.smart_turn import SmartTurn, SmartTurnError
+    from echoless.ears.turn_end import WordsOnly
+
+    try:
+        return SmartTurn()
+    except SmartTurnError:
+        return WordsOnly()

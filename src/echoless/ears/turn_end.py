@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from echoless.ears.backchannel import Said, kind, only_filler
 from echoless.ears.complete_words import complete
-from echoless.ears.door import TurnEnd
 from echoless.ears.words import tokens
 from echoless.frames import Samples
 
@@ -118,13 +117,3 @@ def _odds(p: float) -> float:
 
 def _logistic(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x))
-
-
-def open_turn_end() -> TurnEnd:
-    """The best `TurnEnd` that is installed: Smart Turn with words, or words alone. Needs no network, never fails."""
-    from echoless.ears.smart_turn import SmartTurn, SmartTurnError
-
-    try:
-        return SmartTurn()
-    except SmartTurnError:
-        return WordsOnly()
