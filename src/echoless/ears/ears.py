@@ -34,7 +34,7 @@ from echoless.ears.heeded import (
 from echoless.ears.listener import Change, Listener
 from echoless.ears.turn import Known, Open, Wish
 from echoless.ears.turn_end import Tuning, patience
-from echoless.ears.weigh import Case, Verdict, Weights, faint, weigh
+from echoless.ears.weigh import Case, Verdict, Weights, faint, own_words, weigh
 from echoless.ears.words import echo_share
 from echoless.frames import BLOCK, BLOCK_SECONDS, Block, Samples, seconds
 from echoless.meter import Meter
@@ -208,7 +208,8 @@ class Ears:
         share = self._share(turn, known, agent)
         if not known.text and not turn.settled:
             return self._dismiss("noise", known.text, share) if silence > 0.3 else []
-        if share >= self._weights.echo_share and self.listener.free < self._weights.free_sure:
+        what, sure = kind(known.text, self.language), self.listener.sureness
+        if own_words(what, share, sure, self._weights) and self.listener.free < self._weights.free_sure:
             self.breaker.echo()
             return self._dismiss("echo", known.text, share)
         text = turn.text(known.text)

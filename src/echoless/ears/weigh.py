@@ -90,8 +90,7 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     """What to do about somebody perhaps cutting in."""
     ended = case.silence >= weights.quiet
     proven = case.free >= weights.free_sure
-    command = case.kind is Said.STOP and case.sure >= weights.sure
-    ours = case.share >= (weights.echo_word if command else weights.echo_share) and not proven
+    ours = own_words(case.kind, case.share, case.sure, weights) and not proven
     if ended and case.voiced < weights.some_speech // 2:
         return Verdict.ECHO if not case.free else Verdict.NOISE
     if faint(case, weights) and case.silence >= weights.blink:
@@ -109,6 +108,12 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     if case.age <= (weights.slow if proven and ended and not case.final else weights.patience):
         return Verdict.WAIT
     return Verdict.INTERRUPTION if proven and not ended else Verdict.NOISE
+
+
+def own_words(kind: Said | None, share: float, sure: float, weights: Weights) -> bool:
+    """Whether words are the agent's own: enough of them were being played just then."""
+    command = kind is Said.STOP and sure >= weights.sure
+    return share >= (weights.echo_word if command else weights.echo_share)
 
 
 def faint(case: Case, weights: Weights) -> bool:
