@@ -10,8 +10,10 @@ import pytest
 import typer
 import yaml
 
+from echoless.livekit.command import app as room_app
 from echoless.livekit.serve import app
 from echoless.livekit.server import binary, missing
+from echoless.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -44,6 +46,14 @@ def test_the_workers_command_is_one(compose: dict[str, Any]) -> None:
     context = command.make_context("worker", list(words[1:]))
     assert context.params["livekit_url"] == "ws://livekit:7880" and context.params["health_host"] == "0.0.0.0"
     assert int(compose["services"]["worker"]["stop_grace_period"].removesuffix("s")) > context.params["drain"]
+
+
+@pytest.mark.parametrize("commands", [app, room_app])
+def test_an_option_with_a_settings_name_is_that_setting(commands: typer.Typer) -> None:
+    """Nothing else may be called so: what is given goes into the settings, and None leaves them alone."""
+    options = typer.main.get_command(commands).params
+    assert {each.name for each in options if each.name in Settings.model_fields} >= {"language", "patience"}
+    assert [each.name for each in options if each.name in Settings.model_fields and each.default is not None] == []
 
 
 def test_ports_and_names_belong_together(compose: dict[str, Any]) -> None:

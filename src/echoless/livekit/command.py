@@ -45,6 +45,7 @@ def room(
     tts_model: Annotated[str | None, flag(_TALK, "A Piper voice, NAME.onnx.")] = None,
     language: Annotated[str | None, flag(_TALK, "en, zh, ... or auto.")] = None,
     recogniser: Annotated[str | None, flag(_TALK, "Which engine recognises.")] = None,
+    patience: Annotated[str | None, flag(_TALK, "In pauses: quick, normal, patient.")] = None,
     record: Annotated[Path | None, flag(_TALK, "Keep the call in this folder.")] = None,
     greet: Annotated[bool | None, flag(_TALK, "The agent speaks first.")] = None,
 ) -> None:

@@ -44,13 +44,14 @@ def worker(
     drain: Annotated[
         float, typer.Option(min=0, help="Seconds for conversations to end in, at Ctrl-C.", rich_help_panel=_LOAD)
     ] = 600.0,
-    patience: Annotated[float, typer.Option(min=1, help="Seconds in an empty room.", rich_help_panel=_LOAD)] = 20.0,
+    alone: Annotated[float, typer.Option(min=1, help="Seconds in an empty room.", rich_help_panel=_LOAD)] = 20.0,
     llm_url: Annotated[str | None, flag(_TALK, "A running llama-server; else one is started for all.")] = None,
     model: Annotated[str | None, flag(_TALK, "A GGUF file or pulled name to serve.")] = None,
     system: Annotated[str | None, flag(_TALK, "Who the agent is: text or file.")] = None,
     tts_model: Annotated[str | None, flag(_TALK, "A Piper voice, NAME.onnx.")] = None,
     language: Annotated[str | None, flag(_TALK, "en, zh, ... or auto.")] = None,
     recogniser: Annotated[str | None, flag(_TALK, "Which engine recognises.")] = None,
+    patience: Annotated[str | None, flag(_TALK, "In pauses: quick, normal, patient.")] = None,
     greet: Annotated[bool | None, flag(_TALK, "The agent speaks first.")] = None,
 ) -> None:
     """Serve LiveKit rooms: be sent to those that ask for an agent, hold each conversation in a process of its own.
@@ -79,6 +80,6 @@ def worker(
         spare=spare,
         watch=watch,
         watch_room=watch_room,
-        patience=patience,
+        alone=alone,
     )
     raise typer.Exit(asyncio.run(serve(Worker(settings, may, terms, say))))

@@ -47,7 +47,7 @@ _SLOTS = 4
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How a worker serves. `conversations`, `answer` and `behind` (seconds, p95) bound what it takes; `drain`: seconds
-    that conversations get to end in; `spare`: processes that stand ready."""
+    that conversations get to end in; `spare`: processes that stand ready; `alone`: seconds in an empty room."""
 
     agent_name: str = AGENT_NAME
     port: int = HEALTH_PORT
@@ -60,7 +60,7 @@ class Terms:
     spare: int = 1
     watch: bool = True
     watch_room: str = ROOM
-    patience: float = 20.0
+    alone: float = 20.0
 
 
 class Worker:
@@ -140,7 +140,7 @@ class Worker:
             setup_fnc=Warm(settings, self._folder),
             preload_modules=PRELOAD,
         )
-        job = Job(settings, self._folder, self.terms.patience, self._served)
+        job = Job(settings, self._folder, self.terms.alone, self._served)
         server.rtc_session(job, agent_name=self.terms.agent_name, on_request=self._asked)
         return server
 
