@@ -35,11 +35,16 @@ async def apologise(settings: Settings, room: rtc.Room) -> None:
     await room.local_participant.send_text(text, topic=wire.CHAT)
     attributes = {wire.SEGMENT: "full", wire.FINAL: "true"}
     await room.local_participant.send_text(text, topic=wire.TRANSCRIPTION, attributes=attributes)
+    await _tell(room, text)
+    with contextlib.suppress(VoiceError):
+        await _speak(room, await asyncio.to_thread(_sound, settings, text))
+    await _tell(room, text)  # again: what came before the caller had heard of us was nobody's
+
+
+async def _tell(room: rtc.Room, text: str) -> None:
     data = wire.packed({"type": "full", "text": text})
     if data:
         await room.local_participant.publish_data(data, topic=wire.TOPIC)
-    with contextlib.suppress(VoiceError):
-        await _speak(room, await asyncio.to_thread(_sound, settings, text))
 
 
 async def _somebody(room: rtc.Room) -> None:
