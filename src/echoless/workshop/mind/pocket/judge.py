@@ -54,10 +54,10 @@ def counts(judged: list[Reply]) -> str:
     """What can be counted, in one line."""
     words = [len(re.findall(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+", one.text)) for one in judged]
     marked = sum(bool(re.search(r"[*#`_\[\]<>]", one.text)) for one in judged)
-    ended, speed = sum(one.ended for one in judged), 1000 * sum(one.seconds for one in judged) / len(judged)
+    ended = sum(one.ended for one in judged)
     return (
         f"{ended} of {len(judged)} end by themselves; {sum(words) / len(words):.1f} words a reply (most {max(words)}); "
-        f"{marked} with markup; {speed:.0f} ms a reply"
+        f"{marked} with markup"
     )
 
 
@@ -81,7 +81,8 @@ def main() -> None:
     recipe, _ = load_recipe(given.recipe)
     openings = given.openings or openings_of(given.language or recipe.languages[0])
     judged = asyncio.run(replies(given.model, recipe, openings, given.system, given.seed))
-    text = f"{table(judged)}\n\n{counts(judged)}\n"
+    speed = 1000 * sum(one.seconds for one in judged) / len(judged)
+    text = f"{table(judged)}\n\n{counts(judged)}; {speed:.0f} ms a reply, as busy as the machine was\n"
     if given.to:
         given.to.write_text(text, encoding="utf-8")
     print(text)
