@@ -15,6 +15,7 @@ for needed in ("torch", "tokenizers", "gguf"):
 
 import torch  # noqa: E402
 
+from echoless.mind.models import shipped  # noqa: E402
 from echoless.workshop.mind.errors import MindError  # noqa: E402
 from echoless.workshop.mind.pocket import stream  # noqa: E402
 from echoless.workshop.mind.pocket import train as training  # noqa: E402
@@ -23,7 +24,7 @@ from echoless.workshop.mind.pocket.export import as_folder, export, is_pocket_ru
 from echoless.workshop.mind.pocket.model import Llama, Shape  # noqa: E402
 from echoless.workshop.mind.pocket.recipe import HERE, RecipeError  # noqa: E402
 from echoless.workshop.mind.pocket.served import serve  # noqa: E402
-from echoless.workshop.mind.pocket.start import take_weights  # noqa: E402
+from echoless.workshop.mind.pocket.start import take_pieces, take_weights  # noqa: E402
 from echoless.workshop.mind.pocket.template import END, START, prompt  # noqa: E402
 from echoless.workshop.mind.pocket.verify import AWKWARD, compare_tokenizers, strings  # noqa: E402
 from echoless.workshop.mind.pocket.vocab import encode, join_vocabs, load_vocab, train_vocab  # noqa: E402
@@ -248,3 +249,15 @@ def test_a_recipe_does_without_the_corpora_that_are_not_there(tmp_path: Path, mo
     assert all(stage.mix and set(stage.mix) <= {"own-en", "own-zh", "own-en-zh"} for stage in recipe.stages)
     for stage in with_yours(recipe).stages:
         assert stage.mix[YOURS] == pytest.approx(sum(stage.mix.values()) / 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_a_model_that_ships_cuts_awkward_strings_as_the_tokenizers_library_does(
+    tmp_path: Path, language: str
+) -> None:
+    file = shipped("pocket", language)
+    assert file is not None
+    take_pieces(file, tmp_path / "tokenizer.json")
+    async with serve(file, 256) as served:
+        assert await compare_tokenizers(served, tmp_path, [*AWKWARD, *strings(3, 200)]) == []
