@@ -12,9 +12,9 @@ import gguf
 import torch
 from gguf.quants import dequantize
 
-from echoless.workshop.mind.pocket.model import Llama
+from echoless.workshop.mind.pocket.model import Llama, Shape
 from echoless.workshop.mind.pocket.recipe import RecipeError
-from echoless.workshop.mind.tune.unpack import tokenizer_of
+from echoless.workshop.mind.tune.unpack import settings_of, tokenizer_of
 
 
 def take_pieces(file: Path, goal: Path) -> None:
@@ -32,3 +32,13 @@ def take_weights(file: Path, model: Llama) -> None:
         model.load_state_dict(found)
     except RuntimeError as why:
         raise RecipeError(f"{file.name} has another shape than the recipe: {str(why).splitlines()[1].strip()}") from why
+
+
+def load_gguf(file: Path) -> tuple[Llama, list[str]]:
+    """The model of a GGUF with its numbers in float32, and its languages."""
+    told = settings_of(gguf.GGUFReader(file))
+    names = {"layers": "block_count", "width": "embedding_length", "heads": "attention.head_count",
+             "hidden": "feed_forward_length", "context": "context_length", "vocab": "vocab_size"}  # fmt: skip
+    model = Llama(Shape(**{part: int(told[f"llama.{name}"]) for part, name in names.items()})).eval()
+    take_weights(file, model)
+    return model, list(told["general.languages"])
