@@ -15,7 +15,9 @@ for needed in ("torch", "tokenizers", "gguf"):
 
 import torch  # noqa: E402
 
+from echoless.cli import main  # noqa: E402
 from echoless.mind.models import shipped  # noqa: E402
+from echoless.workshop.mind import train_command  # noqa: E402
 from echoless.workshop.mind.errors import MindError  # noqa: E402
 from echoless.workshop.mind.pocket import stream  # noqa: E402
 from echoless.workshop.mind.pocket import train as training  # noqa: E402
@@ -264,3 +266,27 @@ async def test_a_model_that_ships_cuts_awkward_strings_as_the_tokenizers_library
             await compare_tokenizers(served, load_vocab(tmp_path / "tokenizer.json"), [*AWKWARD, *strings(3, 200)])
             == []
         )
+
+
+@pytest.mark.slow
+def test_the_command_line_goes_from_dialogues_to_a_file_from_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`mind train DATA --base pocket`, again with --resume, then `mind export`: real doors, a tiny recipe."""
+    pytest.importorskip("transformers", reason="it belongs to the extra echoless[mind]")
+    (tmp_path / "tiny.toml").write_text(RECIPE.replace("vocab = 300", "vocab = 512"))
+    monkeypatch.setattr(train_command, "RECIPES", tmp_path)
+    monkeypatch.setattr(train_command, "FROM_NOTHING", ("tiny",))
+    monkeypatch.setattr(training, "SAMPLED", 40)
+    data, out = tmp_path / "clean", tmp_path / "own"
+    data.mkdir()
+    talk = [{"role": "user", "content": "ahoy"}, {"role": "assistant", "content": "Ahoy, matey."}]
+    (data / "dialogues.jsonl").write_text(json.dumps({"messages": talk, "language": "en"}) + "\n")
+    assert main(["mind", "train", str(data), "--base", "tiny", "--out", str(out), "--threads", "1"]) == 0
+    assert "half of what it learns from are your 1 dialogues" in capsys.readouterr().err
+    assert json.loads((out / "recipe.json").read_text())["stages"][0]["mix"] == {"yours": 1.0, "own-en": 1.0}
+    once = (out / "loss.csv").read_text()
+    assert main(["mind", "train", "--resume", "--out", str(out)]) == 0 and (out / "loss.csv").read_text() == once
+    assert main(["mind", "export", str(out), "--type", "f32"]) == 0
+    told = json.loads((out / "own-f32.gguf.verify.json").read_text("utf-8"))
+    assert told["good"] and not told["odd"]

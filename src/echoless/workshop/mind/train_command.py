@@ -15,6 +15,7 @@ from echoless.workshop.mind.errors import MindError
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 FROM_NOTHING = ("pocket",)
 """Bases that are recipes: trained from nothing, with half of what they read from DATA where there is one."""
+RECIPES = Path(__file__).parent / "recipes"
 ASKED = "asked.json"
 """What a run from nothing was asked for."""
 _WHAT, _HOW, _TEACHER, _PREFER = "What", "How", "A teacher", "Better and worse replies"
@@ -121,7 +122,7 @@ def _from_nothing(run: Path, asked: dict[str, Any]) -> int:
     from echoless.workshop.mind.pocket.train import How, train_recipe
     from echoless.workshop.mind.pocket.yours import YOURS, at_hand, load_yours, with_yours
 
-    recipe, digest = load_recipe(Path(__file__).parent / "recipes" / f"{asked['base']}.toml")
+    recipe, digest = load_recipe(RECIPES / f"{asked['base']}.toml")
     recipe, away = at_hand(recipe)
     if away:
         typer.echo(f"without {', '.join(away)}: they are not in {shared() / 'corpora'}", err=True)
