@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from echoless.frames import BLOCK, RATE, Block
-from echoless.rooms import cast, collected, hour, many, report, throats
+from echoless.rooms import cast, collected, hour, many, report, suite, throats
 from echoless.rooms.acoustics import EchoPath
 from echoless.rooms.cases import FAMILIES, LEVELS, Suite
 from echoless.rooms.conversations import endless
@@ -180,6 +180,21 @@ def test_report_counts_what_happened(tmp_path):
     assert (tmp_path / "out" / "curves.png").stat().st_size > 5000
 
 
+def test_calls_whose_sound_was_kept_are_judged_anew(tmp_path):
+    for name in ("kept", "gone"):
+        finished_call(tmp_path, name, 0, self_answers=2)
+        (tmp_path / "calls" / name / "run.json").write_text('{"seed": 0}')
+    call = tmp_path / "calls" / "kept"
+    (call / "events.jsonl").write_text("")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "kept.json").write_text('{"seconds": 2}')
+    for name in ("user.wav", "speaker.wav"):
+        soundfile.write(call / name, np.zeros(2 * RATE, np.float32), RATE)
+    suite.rescore(tmp_path)
+    answers = [json.loads((tmp_path / "calls" / name / "scores.json").read_text()) for name in ("kept", "gone")]
+    assert [sum(burst["kind"] == "self_answer" for burst in each["bursts"]) for each in answers] == [0, 2]
+
+
 def test_scores_survive_their_file(tmp_path):
     finished_call(tmp_path, "0", 0, self_answers=1)
     (call,) = collected.read(tmp_path)
@@ -304,6 +319,7 @@ def test_every_layer_can_be_switched_off_and_makes_a_difference(layer):
         (one, _), (other, _) = whole.hear(heard, agent), less.hear(heard, agent)
         assert other.shape == (BLOCK,)
         differs = differs or not np.array_equal(one, other) or whole._heard.near != less._heard.near
+        differs = differs or (whole._heard.left is None) != (less._heard.left is None)
     if layer in ("canceller", "drift"):
         assert differs
     else:

@@ -28,6 +28,8 @@ ANSWERS_WITHIN = 800
 """Frames after a turn within which an answer to it must begin."""
 TOO_SOON = 10
 """Frames: what begins sooner after the user's last sound than this is no answer to it but a going on."""
+OVER_NOISE = 10.0
+"""dB over a recording's softest twentieth from which on somebody speaks in it."""
 SPOKEN = 10
 """Frames of user's speech that explain a reply."""
 _DUCK = (9, CUT_PAUSE)
@@ -128,13 +130,14 @@ class _Judge:
         return sorted(said, key=lambda s: s.begin), unheard
 
     def _spoken(self, levels: NDArray, kinds: set[str]) -> NDArray[np.bool_]:
-        """Frames in which a talker of these kinds is within 30 dB of its own level."""
+        """Frames in which a talker of these kinds is within 30 dB of its own level, and over its recording's noise."""
         on = np.zeros(len(self.levels), bool)
         for one in self.said:
-            if one.kind in kinds:
-                part = slice(one.begin, one.end)
-                heard = levels[part] > USER_DBFS + one.talker.gain_db - 30
-                on[one.begin : one.begin + len(heard)] |= heard
+            part = levels[one.begin : one.end]
+            if one.kind in kinds and len(part):
+                noise = float(np.percentile(part, 5)) + OVER_NOISE
+                least = max(USER_DBFS + one.talker.gain_db - 30, min(noise, USER_DBFS + one.talker.gain_db - 12))
+                on[one.begin : one.begin + len(part)] |= part > least
         return on
 
     # --- what the agent says ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ run.json, events.jsonl; WAVs only of calls that went wrong), `report.md`, `repor
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -17,10 +18,10 @@ from typing import Annotated
 
 import typer
 
-from echoless.rooms import collected, report
+from echoless.rooms import collected, report, scorer
 from echoless.rooms.cases import SECONDS, Case, Suite
 from echoless.rooms.many import run_all
-from echoless.rooms.measures import failed, pool
+from echoless.rooms.measures import as_json, failed, pool
 from echoless.rooms.people import People
 from echoless.rooms.rehearse import Cost, Pace, Plan, rehearse
 from echoless.rooms.script import load
@@ -131,6 +132,20 @@ def report_(
         name, _, run_ = text.rpartition("=")
         sources.setdefault(name or Path(run_).name, []).append(Path(run_))
     typer.echo(report.write(sources, out))
+
+
+@app.command()
+def rescore(run_: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]) -> None:
+    """Judge anew the calls whose sound was kept: after the scorer has changed. The others stay as they are."""
+    count, folders = 0, sorted(folder for folder in (run_ / "calls").iterdir() if done(folder))
+    for folder in folders:
+        if all((folder / name).is_file() for name in ("user.wav", "speaker.wav")):
+            script = load(run_ / "scripts" / f"{folder.name}.json")
+            scores = scorer.score(folder, script)
+            scorer.write(scores, as_json(pool([scores])), folder / "scores.json")
+            report.add_claims(folder, script, json.loads((folder / "run.json").read_text())["seed"])
+            count += 1
+    typer.echo(f"{count} of {len(folders)} calls judged anew: the sound of the others was not kept")
 
 
 @app.command()
