@@ -181,7 +181,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise WorkshopError(f"{path}: there is no such checkpoint") from None
     except Exception as error:  # pickle's, zip's and torch's own kinds
-        what = " ".join(str(error).split())[:100]
+        what = " ".join(str(error).split()).split(". ")[0][:100]
         raise WorkshopError(f"{path} is a broken checkpoint, or none that can be read safely ({what})") from None
     return kept  # type: ignore[no-any-return]
 
