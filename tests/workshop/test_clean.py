@@ -19,7 +19,8 @@ from echoless.workshop.mind.clean.language import language_of
 from echoless.workshop.mind.clean.names import Names, forms
 from echoless.workshop.mind.clean.near import NearDuplicates
 from echoless.workshop.mind.clean.private import STANDS_IN, chinese_id, find, luhn, mask
-from echoless.workshop.mind.clean.run import Rules, clean
+from echoless.workshop.mind.clean.rules import Rules
+from echoless.workshop.mind.clean.run import clean
 from echoless.workshop.mind.errors import MindError
 from echoless.workshop.mind.form import HELD_OUT, REJECTED, Message, Talk, dumps, read_talks
 from echoless.workshop.mind.progress import Bar

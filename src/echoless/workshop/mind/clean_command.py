@@ -54,7 +54,7 @@ def clean(
     person should look at. --style and --safe write training text of their own: styled.jsonl, neutral.jsonl,
     preferences.jsonl.
     """
-    from echoless.workshop.mind.clean.run import Rules
+    from echoless.workshop.mind.clean.rules import Rules
     from echoless.workshop.mind.clean.run import clean as go
     from echoless.workshop.mind.progress import Bar
     from echoless.workshop.mind.style.sheet import load_sheet

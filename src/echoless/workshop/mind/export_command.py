@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -48,8 +47,3 @@ def export(
     best = next(iter(goals.values()))
     typer.echo(f"Talk to it: echoless mind try {best}" if good else "Not to be trusted as it is: see above.", err=True)
     raise typer.Exit(0 if good else 1)
-
-
-def told(report: dict[str, object]) -> str:
-    """A report as JSON, for a file beside the GGUF."""
-    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"

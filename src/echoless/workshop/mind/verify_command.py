@@ -28,8 +28,7 @@ def verify(
     if (code := MIND.run(["mind", "verify", *given])) is not None:
         raise typer.Exit(code)
     from echoless.workshop.mind.export.door import check
-    from echoless.workshop.mind.export_command import told
 
     report = check(source, {"": file}, steps)[0]
-    typer.echo(told(report.as_json()) if json_ else "\n".join([*report.lines(), *report.faults()]))
+    typer.echo(report.written() if json_ else "\n".join([*report.lines(), *report.faults()]))
     raise typer.Exit(1 if report.faults() else 0)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from echoless.workshop.mind.clean.checks import REASONS
+from echoless.workshop.mind.clean.rules import Report, Rules
 from echoless.workshop.mind.disk import write_whole
 from echoless.workshop.mind.form import DIALOGUES, HELD_OUT, REJECTED, Talk
 from echoless.workshop.mind.text import one_line
-
-if TYPE_CHECKING:
-    from echoless.workshop.mind.clean.run import Report, Rules
 
 
 def write(report: Report, rules: Rules, out: Path) -> None:

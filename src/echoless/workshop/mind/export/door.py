@@ -54,11 +54,9 @@ def export(source: str, goals: dict[str, Path], title: str, verify: bool, tell: 
 
 def _hold(source: str, goals: dict[str, Path], tell: Callable[[str], None]) -> bool:
     """Hold each file to the source, and leave the report beside it."""
-    from echoless.workshop.mind.export_command import told
-
     good = True
     for report, path in zip(check(source, goals), goals.values(), strict=True):
         tell("\n".join(f"  {line}" for line in [*report.lines(), *(f"WRONG: {fault}" for fault in report.faults())]))
-        path.with_name(path.name + ".verify.json").write_text(told(report.as_json()), encoding="utf-8")
+        path.with_name(path.name + ".verify.json").write_text(report.written(), encoding="utf-8")
         good &= not report.faults()
     return good

@@ -7,6 +7,7 @@ same tokens says what it would have chosen there. Where all choices agree, the t
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Iterable, Sequence
@@ -126,6 +127,10 @@ class Report:
             + (f", widest gap {self.widest:.3f} logits" if self.widest else "")
         )
         return said
+
+    def written(self) -> str:
+        """The report as JSON, for a file beside the GGUF."""
+        return json.dumps(self.as_json(), ensure_ascii=False, indent=1) + "\n"
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""

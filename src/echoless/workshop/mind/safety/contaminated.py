@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from echoless.workshop.mind.clean.run import Rules, clean
+from echoless.workshop.mind.clean.rules import Rules
+from echoless.workshop.mind.clean.run import clean
 from echoless.workshop.mind.collect.run import collect
 from echoless.workshop.mind.collect.source import Wish
 from echoless.workshop.mind.form import NEUTRAL, PREFERENCES, read_talks
