@@ -83,7 +83,8 @@ async def test_other_tasks_run_while_nobody_types() -> None:
 
 
 PROGRAM = """
-import asyncio
+import asyncio, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started deaf to it
 from echoless.lines.keyboard import typed
 async def main():
     print("ready", flush=True)
