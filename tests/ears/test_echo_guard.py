@@ -5,6 +5,7 @@ import pytest
 from tests.ears.echo_sounds import Sound, delayed, echo_of, noise, room, speechlike, spoken
 
 from echoless.ears.canceller import FFT, Canceller
+from echoless.ears.drift import Playback
 from echoless.ears.evidence import NAMES
 from echoless.ears.guard import EchoGuard, Heard
 from echoless.frames import BLOCK, RATE
@@ -117,3 +118,19 @@ def test_features_are_finite_whatever_comes_in():
         assert 0 <= heard.near <= 1
         assert guard.features.shape == (len(NAMES),)
         assert np.isfinite(guard.features).all()
+
+
+def test_the_path_may_begin_earlier_without_being_learnt_again():
+    """Where the loudspeaker comes nearer, the reference is read earlier and what was learnt moves with it."""
+    reference = speechlike(6)
+    echo, playback, canceller = echo_of(reference), Playback(), Canceller()
+    offset, left = 1_590, []
+    for at in range(0, len(reference), BLOCK):
+        playback.push(reference[at : at + BLOCK])
+        if at == 5 * RATE // BLOCK * BLOCK:
+            offset -= 40
+            canceller.shift(40)
+            canceller.align(playback.read(offset + BLOCK, BLOCK * (canceller.partitions + 1)))
+        left.append(canceller.hear(echo[at : at + BLOCK], playback.read(offset, FFT))[0])
+    after = slice(5 * RATE, 5 * RATE + RATE // 4)
+    assert level(np.concatenate(left)[after]) < level(echo[after]) - 20

@@ -48,6 +48,7 @@ class Canceller:
         self._silent = 0
         """Blocks since the reference last sounded."""
         self._decay = np.exp(-np.arange(partitions, dtype=np.float32) * 0.5)[:, None]
+        self._unknown = _DOUBT * self._decay
         self.forget_path()
 
     @property
@@ -88,6 +89,12 @@ class Canceller:
         for spectrum in rfft(blocks, axis=1):
             self._push(spectrum)
 
+    def shift(self, samples: int) -> None:
+        """The reference is read `samples` earlier from now on: move the path as much later. `align` comes next."""
+        whole = np.zeros(self.partitions * BLOCK, np.float32)
+        whole[samples:] = irfft(self.path, axis=1)[:, :BLOCK].reshape(-1)[: len(whole) - samples]
+        self.path[:] = rfft(whole.reshape(self.partitions, BLOCK), FFT, axis=1)
+
     def hear(self, microphone: Samples, reference: Samples, adapt: bool = True) -> tuple[Samples, Samples]:
         """The residual and the predicted echo, both float32 (256,).
 
@@ -124,6 +131,7 @@ class Canceller:
         change *= 1 - keep
         self.doubt *= keep
         self.doubt += change
+        np.minimum(self.doubt, self._unknown, out=self.doubt)
 
     def _learn(self, error: Spectrum, predicted: Spectrum) -> None:
         half = np.float32(BLOCK / FFT)

@@ -103,6 +103,7 @@ class EchoGuard:
         look = self.tracker.hear(microphone, self._residual, reference)
         if look is not None:
             self._relocate(look.delay, look.moved, held)
+            self._make_room(look.delay)
             self.drift.hint(look.drift)
         aligned = self.playback.read(self._offset, FFT, self.drift.rate)
         residual, echo = self._cancel(held, aligned)
@@ -137,12 +138,29 @@ class EchoGuard:
             self.hold += 1
             target += BLOCK
         self._offset = max(0.0, target)
-        self.canceller.align(self.playback.read(self._offset, BLOCK * (self.canceller.partitions + 1)))
+        self._realign()
         if not self._located:
             self.canceller.forget_path(held)
         self._located = True
         self.drift.restart()
         self.weigh.path_changed()
+
+    def _make_room(self, delay: int | None) -> None:
+        """Begin the path earlier where the loudspeaker has come nearer, by less than the tracker calls a jump: what
+        comes before the path's first sample cannot be cancelled."""
+        if delay is None or not self._located:
+            return
+        early = round(self._offset - (delay + self.hold * BLOCK - _LEAD))
+        early = min(early, int(self._offset))
+        if early < _LEAD // 2:
+            return
+        self._offset -= early
+        self.canceller.shift(early)
+        self._realign()
+
+    def _realign(self) -> None:
+        """Give the canceller the reference from the new place on, up to the block before this one."""
+        self.canceller.align(self.playback.read(self._offset + BLOCK, BLOCK * (self.canceller.partitions + 1)))
 
     def _slide(self) -> None:
         residual, echo = self.canceller.spectra
