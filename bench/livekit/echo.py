@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.livekit.latency import phrases
-from bench.livekit.parts import Call, Sides, ended_as_by_ctrl_c, ours, theirs
+from bench.livekit.parts import Call, Sides, ended_as_by_ctrl_c, keep, ours, theirs
 from bench.peers.canned import Canned
 
 from echoless.livekit.server import LocalServer
@@ -100,9 +100,7 @@ def main() -> None:
         mine = [row for row in rows if row["agent"] == name]
         total, minutes = (sum(row[key] for row in mine) for key in ("self_answers", "minutes"))
         print(f"{name}: {total} self-answers in {minutes:.1f} minutes, {sum(r['answered'] for r in mine)} answers")
-    if asked.json:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps(rows, indent=1))
+    keep(rows, asked.json)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import psutil
-from bench.livekit.parts import Program, ended_as_by_ctrl_c, ours
+from bench.livekit.parts import Program, ended_as_by_ctrl_c, keep, ours
 from bench.peers.canned import Canned, Manner
 
 from echoless.livekit import wire
@@ -149,9 +149,7 @@ def main() -> None:
     for name in STEPS:
         values = [row[name] for row in rows]
         print(f"{name}: {statistics.median(values):.2f} s ({min(values):.2f}-{max(values):.2f})")
-    if asked.json:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps(rows, indent=1))
+    keep(rows, asked.json)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import soundfile
-from bench.livekit.parts import PEER, Call, Program, Sides, ended_as_by_ctrl_c, ours, theirs
+from bench.livekit.parts import PEER, Call, Program, Sides, ended_as_by_ctrl_c, keep, ours, theirs
 from bench.peers.canned import Canned
 
 from echoless.frames import RATE
@@ -183,10 +183,7 @@ def main() -> None:
         a, b = getattr(mine, what), getattr(other, what)
         if a and b:
             print(f"{what}: {statistics.median(a) / statistics.median(b):.2f} of livekit-agents'")
-    if asked.json:
-        rows = {name: {each: getattr(f, each) for each in f.__dataclass_fields__} for name, f in total.items()}
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps(rows, indent=1))
+    keep({name: asdict(figures) for name, figures in total.items()}, asked.json)
 
 
 if __name__ == "__main__":

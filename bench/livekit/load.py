@@ -24,7 +24,7 @@ from typing import Any
 
 from bench.livekit.crowd import Sample, crowd, look
 from bench.livekit.latency import phrases
-from bench.livekit.parts import Sides, ended_as_by_ctrl_c, ours
+from bench.livekit.parts import Sides, ended_as_by_ctrl_c, keep, ours
 from bench.peers.canned import Canned
 
 from echoless.livekit.admission import p95
@@ -121,9 +121,7 @@ def main() -> None:
             folder = Path(scratch) / str(sessions)
             rows.append(asyncio.run(with_sessions(sessions, asked.seconds, folder, not asked.admission)))
             print(json.dumps(rows[-1]), flush=True)
-    if asked.json:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps(rows, indent=1))
+    keep(rows, asked.json)
     if asked.picture:
         asked.picture.parent.mkdir(parents=True, exist_ok=True)
         draw(rows, asked.picture)

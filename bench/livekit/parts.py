@@ -33,6 +33,13 @@ def ended_as_by_ctrl_c() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+def keep(figures: object, path: Path | None) -> None:
+    """Write figures where `--json` says, if it does."""
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(figures, indent=1))
+
+
 class Program:
     """A child process in a group of its own; with `async with`, the group ends with the block."""
 

@@ -208,8 +208,8 @@ class Ears:
         share = self._share(turn, known, agent)
         if not known.text and not turn.settled:
             return self._dismiss("noise", known.text, share) if silence > 0.3 else []
-        what, sure = kind(known.text, self.language), self.listener.sureness
-        if own_words(what, share, sure, self._weights) and self.listener.free < self._weights.free_sure:
+        what, heard = kind(known.text, self.language), self.listener
+        if own_words(what, share, heard.sureness, heard.free, self._weights):
             self.breaker.echo()
             return self._dismiss("echo", known.text, share)
         text = turn.text(known.text)

@@ -97,7 +97,6 @@ class Evidence:
         """Of the microphone and of the residual over the expected echo."""
         self._usual = 0.0
         self._age = 0
-        self._echoing = False
         self.left: Bands | None = None
         """What this echo usually leaves in the residual now, dB a band; None while that is not known."""
         self._count = 0
@@ -147,8 +146,9 @@ class Evidence:
         self._track_noise(residual)
         self._watch_cuts(reference)
         gone, total, predicted = decibels(power[:3] @ _MEAN).tolist()
-        self._sum_up(gone, total, predicted, bool(np.count_nonzero(present)))
-        self._age = self._age + self._echoing if located else 0
+        echoing = bool(np.count_nonzero(present))
+        self._sum_up(gone, total, predicted, echoing)
+        self._age = self._age + echoing if located else 0
         features = np.empty(len(NAMES), np.float32)
         bands = features[: 4 * BANDS]
         for place, values in enumerate((residual - self._floor, over[1], over[0], residual - linear)):
@@ -177,7 +177,6 @@ class Evidence:
 
     def _sum_up(self, gone: float, total: float, predicted: float, echoing: bool) -> None:
         """Follow the levels of microphone, residual and predicted echo over all bands, dB."""
-        self._echoing = echoing
         self.level, self.noise = gone, 10 * log10(float(np.exp(self._floor * _NEPER) @ _MEAN) + float(_EMPTY))
         ratio = self._usual
         if echoing:

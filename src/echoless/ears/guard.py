@@ -133,7 +133,7 @@ class EchoGuard:
         """Follow the tracker: the first delay it finds, and jumps. The path is kept, it has only been shifted."""
         if delay is None or (self._located and not moved):
             return
-        target = self._offset + moved if self._located else delay - _LEAD + self.hold * BLOCK
+        target = self._offset + moved if self._located else self._start(delay)
         while target < -_LEAD:
             self.hold += 1
             target += BLOCK
@@ -150,13 +150,16 @@ class EchoGuard:
         comes before the path's first sample cannot be cancelled."""
         if delay is None or not self._located:
             return
-        early = round(self._offset - (delay + self.hold * BLOCK - _LEAD))
-        early = min(early, int(self._offset))
+        early = min(round(self._offset - self._start(delay)), int(self._offset))
         if early < _LEAD // 2:
             return
         self._offset -= early
         self.canceller.shift(early)
         self._realign()
+
+    def _start(self, delay: int) -> int:
+        """Where the path of an echo with this delay begins: samples ago in the reference."""
+        return delay - _LEAD + self.hold * BLOCK
 
     def _realign(self) -> None:
         """Give the canceller the reference from the new place on, up to the block before this one."""

@@ -90,7 +90,7 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     """What to do about somebody perhaps cutting in."""
     ended = case.silence >= weights.quiet
     proven = case.free >= weights.free_sure
-    ours = own_words(case.kind, case.share, case.sure, weights) and not proven
+    ours = own_words(case.kind, case.share, case.sure, case.free, weights)
     if ended and case.voiced < weights.some_speech // 2:
         return Verdict.ECHO if not case.free else Verdict.NOISE
     if faint(case, weights) and case.silence >= weights.blink:
@@ -110,10 +110,11 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     return Verdict.INTERRUPTION if proven and not ended else Verdict.NOISE
 
 
-def own_words(kind: Said | None, share: float, sure: float, weights: Weights) -> bool:
-    """Whether words are the agent's own: enough of them were being played just then."""
+def own_words(kind: Said | None, share: float, sure: float, free: int, weights: Weights) -> bool:
+    """Whether words are the agent's own: enough of them were being played just then, and no free voice proves a
+    person. The arguments are those of a `Case`."""
     command = kind is Said.STOP and sure >= weights.sure
-    return share >= (weights.echo_word if command else weights.echo_share)
+    return free < weights.free_sure and share >= (weights.echo_word if command else weights.echo_share)
 
 
 def faint(case: Case, weights: Weights) -> bool:

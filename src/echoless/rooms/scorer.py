@@ -135,8 +135,8 @@ class _Judge:
         for one in self.said:
             part = levels[one.begin : one.end]
             if one.kind in kinds and len(part):
-                noise = float(np.percentile(part, 5)) + OVER_NOISE
-                least = max(USER_DBFS + one.talker.gain_db - 30, min(noise, USER_DBFS + one.talker.gain_db - 12))
+                own, noise = USER_DBFS + one.talker.gain_db, float(np.percentile(part, 5))
+                least = max(own - 30, min(noise + OVER_NOISE, own - 12))
                 on[one.begin : one.begin + len(part)] |= part > least
         return on
 
