@@ -172,6 +172,25 @@ def test_a_nod_beside_an_interruption_is_not_blamed(folder):
     assert "stops_agent" not in scores.talkers[2]
 
 
+@pytest.mark.parametrize(
+    ("agent", "stops"),
+    [
+        ([(4.0, cut(0, 4.2)), (8.7, cut(4.2, 4.9))], False),  # held for 0.5 s, then went on to its end
+        ([(4.0, cut(0, 4.2))], True),
+        ([(4.0, cut(0, 5.4))], True),  # late, without holding its breath
+        ([(4.0, cut(0, 4.2)), (8.7, cut(4.2, 4.3))], True),  # a syllable is no going on
+    ],
+)
+def test_a_reply_that_ends_after_a_nod_was_not_stopped_by_it(folder, agent, stops):
+    told = script(
+        folder,
+        seconds=40,
+        talkers=[{"at": 1.0, "wav": "question.wav"}, {"at": 8.0, "wav": "nod.wav", "kind": "backchannel"}],
+    )
+    user = track(40, (1.0, words(1.5, 1)), (8.0, words(0.35, 3)))
+    assert judge(user, track(40, *agent), told).talkers[1]["stops_agent"] is stops
+
+
 def test_tells_when_a_voice_alone_can_be_heard():
     voice = spoken("en-us+f4", 2)
     first = int(np.flatnonzero(np.abs(voice) > 0.01)[0])

@@ -32,6 +32,9 @@ OVER_NOISE = 10.0
 """dB over a recording's softest twentieth from which on somebody speaks in it."""
 SPOKEN = 10
 """Frames of user's speech that explain a reply."""
+HELD, WENT_ON = 30, 20
+"""Frames: an agent that fell silent for so long at a nod and was then audible for so long has decided to talk on. Where
+its reply is over soon afterwards, that is the reply's own end."""
 _DUCK = (9, CUT_PAUSE)
 _EDGE_DB, _ALIKE, _SILENCE = 12.0, 0.8, 2.5 / 32768
 _FADE, _SIDE = int(0.008 * RATE), 256
@@ -178,7 +181,8 @@ class _Judge:
                 around = self.speech[max(0, one.begin - NOTICE) : one.end + NOTICE]
                 if around.any():  # whatever the agent does then may be owed to somebody else
                     return out
-                out["stops_agent"] = down is not None and down - one.begin <= one.end - one.begin + NOTICE
+                soon = down is not None and down <= one.end + NOTICE
+                out["stops_agent"] = soon and not self._went_on(one.begin, down or 0)
             elif one.begin + NOTICE + STAYS <= len(self.levels):
                 noticed = down is not None and down - one.begin <= NOTICE
                 out["noticed"] = noticed
@@ -196,6 +200,14 @@ class _Judge:
         begin = max(b for b, e in self.bursts if b < at)
         before = active_level(self.speaker[begin * FRAME : at * FRAME])
         return self._stays(self.levels < before - by, at)
+
+    def _went_on(self, begin: int, down: int) -> bool:
+        """Whether the agent held its breath in frames [begin, down) and then talked on: it ended later by itself."""
+        audible = self.levels[begin:down] > self.audible_dbfs
+        if len(audible) < HELD:
+            return False
+        held = np.flatnonzero(np.convolve(~audible, np.ones(HELD), "valid") == HELD)
+        return len(held) > 0 and int(np.count_nonzero(audible[held[0] :])) >= WENT_ON
 
     def _silent(self, at: int) -> int | None:
         return self._stays(self.levels < self.audible_dbfs, at)
