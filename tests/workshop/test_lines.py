@@ -216,6 +216,7 @@ def test_small_grammar() -> None:
     assert alternatives("a {b|c} | d") == ["a {b|c}", "d"]
     assert alternatives("{b|c}") == ["b", "c"]
     assert articles("a apple and an pear and a unicorn") == "an apple and a pear and a unicorn"
+    assert articles("a animator, a onion, a user and a ukulele") == "an animator, an onion, a user and a ukulele"
     assert [plural(word) for word in ("fox", "cat", "puppy", "mouse")] == ["foxes", "cats", "puppies", "mice"]
 
 

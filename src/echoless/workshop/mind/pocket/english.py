@@ -24,7 +24,7 @@ ASKING = frozenset(
 DAYS = re.compile(
     r"\b(monday|tuesday|wednesday|thursday|friday|saturday|sunday|christmas|easter|english|chinese|god|paris|london)\b"
 )
-N = re.compile(r"\b([Aa]) (?=[aeiou](?!ni|ne\b|u))")
+N = re.compile(r"\b([Aa]) (?=[ai]|e(?!u)|o(?!ne\b|nce\b)|u(?!ni|s[eu]|ku|k\b))")
 NO_N = re.compile(r"\b([Aa])n (?=[bcdfgjklmnpqrstvwxyz][a-z])")
 ODD_PLURALS = {
     "mouse": "mice",
