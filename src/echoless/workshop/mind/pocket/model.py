@@ -25,6 +25,8 @@ class Shape:
     context: int = 1024
     rope_base: float = 10000.0
     epsilon: float = 1e-5
+    shared: int = 0
+    """Heads of keys and values, each shared by several of the queries' (Ainslie et al. 2023); 0: one each."""
 
 
 class Norm(nn.Module):
@@ -50,11 +52,12 @@ class Layer(nn.Module):
 
     def __init__(self, shape: Shape, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = shape.heads, dropout
+        self.heads, self.shared, self.dropout = shape.heads, shape.shared or shape.heads, dropout
+        narrow = shape.width // shape.heads * self.shared
         self.attn_norm = Norm(shape.width, shape.epsilon)
         self.attn_q = nn.Linear(shape.width, shape.width, bias=False)
-        self.attn_k = nn.Linear(shape.width, shape.width, bias=False)
-        self.attn_v = nn.Linear(shape.width, shape.width, bias=False)
+        self.attn_k = nn.Linear(shape.width, narrow, bias=False)
+        self.attn_v = nn.Linear(shape.width, narrow, bias=False)
         self.attn_output = nn.Linear(shape.width, shape.width, bias=False)
         self.ffn_norm = Norm(shape.width, shape.epsilon)
         self.ffn_gate = nn.Linear(shape.width, shape.hidden, bias=False)
@@ -65,9 +68,12 @@ class Layer(nn.Module):
         batch, time, width = x.shape
         h = self.attn_norm(x)
         q, k, v = (
-            f(h).view(batch, time, self.heads, -1).transpose(1, 2) for f in (self.attn_q, self.attn_k, self.attn_v)
+            f(h).view(batch, time, -1, width // self.heads).transpose(1, 2)
+            for f in (self.attn_q, self.attn_k, self.attn_v)
         )
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        if self.shared < self.heads:
+            k, v = (part.repeat_interleave(self.heads // self.shared, dim=1) for part in (k, v))
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
         h = self.attn_output(seen.transpose(1, 2).reshape(batch, time, width))
         x = x + F.dropout(h, self.dropout, self.training)

@@ -58,7 +58,8 @@ class Stage(Strict):
 
 
 class Recipe(Strict):
-    """The whole file. Own lines and judged openings are those of `languages`."""
+    """The whole file. Own lines and judged openings are those of `languages`; `teaching` is how a teacher is made ready
+    to talk (teach.py)."""
 
     name: str
     title: str
@@ -69,6 +70,7 @@ class Recipe(Strict):
     sampling: dict[str, float | int]
     model: ModelPart
     stages: list[Stage]
+    teaching: Stage | None = None
 
 
 def load_recipe(path: Path) -> tuple[Recipe, str]:
@@ -80,6 +82,14 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from None
     except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def only(recipe: Recipe, names: list[str]) -> Recipe:
+    """The recipe with the stages of these names. Raises RecipeError."""
+    there = [stage.name for stage in recipe.stages]
+    if strange := [name for name in names if name not in there]:
+        raise RecipeError(f"the recipe has no stage {strange[0]}: its stages are {', '.join(there)}")
+    return recipe.model_copy(update={"stages": [stage for stage in recipe.stages if stage.name in names]})
 
 
 def sources(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,10 @@ def load_gguf(file: Path) -> tuple[Llama, list[str]]:
     """The model of a GGUF with its numbers in float32, and its languages."""
     told = settings_of(gguf.GGUFReader(file))
     names = {"layers": "block_count", "width": "embedding_length", "heads": "attention.head_count",
-             "hidden": "feed_forward_length", "context": "context_length", "vocab": "vocab_size"}  # fmt: skip
-    model = Llama(Shape(**{part: int(told[f"llama.{name}"]) for part, name in names.items()})).eval()
+             "hidden": "feed_forward_length", "context": "context_length", "vocab": "vocab_size",
+             "shared": "attention.head_count_kv"}  # fmt: skip
+    sizes = {part: int(told[f"llama.{name}"]) for part, name in names.items()}
+    turns, small = float(told["llama.rope.freq_base"]), float(told["llama.attention.layer_norm_rms_epsilon"])
+    model = Llama(Shape(**sizes, rope_base=turns, epsilon=small)).eval()
     take_weights(file, model)
-    return model, list(told["general.languages"])
+    return model, list(told.get("general.languages", ()))

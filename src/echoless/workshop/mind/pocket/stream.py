@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from torch.utils.data import DataLoader, Dataset
 
+from echoless.workshop.mind.pocket.dialogue import Dialogue
 from echoless.workshop.mind.pocket.recipe import Recipe, Stage, draw
 from echoless.workshop.mind.pocket.vocab import encode
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+Encode = Callable[[Tokenizer, Dialogue, float, random.Random | None], tuple[list[int], list[float]]]
+"""How a dialogue becomes pieces: see vocab.encode."""
 
 
 def pack(
-    found: dict[str, Any], stage: Stage, vocab: Tokenizer, rng: random.Random
+    found: dict[str, Any], stage: Stage, vocab: Tokenizer, rng: random.Random, encoded: Encode = encode
 ) -> tuple[list[int], list[float], list[int]]:
     """One row of `stage.length` tokens: ids, loss weights, and which dialogue each token belongs to."""
     ids: list[int] = []
     weights: list[float] = []
     owner: list[int] = []
     while len(ids) < stage.length:
-        new, weight = encode(vocab, draw(found, stage, rng), stage.user_weight, rng)
+        new, weight = encoded(vocab, draw(found, stage, rng), stage.user_weight, rng)
         owner += [owner[-1] + 1 if owner else 0] * len(new)
         ids, weights = ids + new, weights + weight
     return ids[: stage.length], weights[: stage.length], owner[: stage.length]
 
 
-def batch(recipe: Recipe, stage: Stage, step: int, found: dict[str, Any], vocab: Tokenizer) -> Batch:
+def batch(
+    recipe: Recipe, stage: Stage, step: int, found: dict[str, Any], vocab: Tokenizer, encoded: Encode = encode
+) -> Batch:
     """Tokens (rows, length) int32, weights float16, and the dialogue each token belongs to, int16."""
     rng = random.Random(f"{recipe.seed} {stage.name} {step}")
-    rows = [pack(found, stage, vocab, rng) for _ in range(stage.rows)]
+    rows = [pack(found, stage, vocab, rng, encoded) for _ in range(stage.rows)]
     tokens, weights, owner = zip(*rows, strict=True)
     return (
         torch.tensor(tokens, dtype=torch.int32),
@@ -63,19 +69,32 @@ class Steps(Dataset[Batch]):
     """The batches of a stage by their step."""
 
     def __init__(self, *drawn_from: Any) -> None:
-        self.recipe, self.stage, self.found, self.vocab = drawn_from
+        self.recipe, self.stage, self.found, self.vocab, self.encoded = drawn_from
 
     def __getitem__(self, step: int) -> Batch:
-        return batch(self.recipe, self.stage, step, self.found, self.vocab)
+        return batch(self.recipe, self.stage, step, self.found, self.vocab, self.encoded)
+
+
+def step_back(worker: int) -> None:
+    """Let the training itself, and whatever else the machine does, go before the drawing of rows."""
+    os.nice(10)
 
 
 def stream(
-    recipe: Recipe, stage: Stage, found: dict[str, Any], vocab: Tokenizer, first: int, workers: int
+    recipe: Recipe,
+    stage: Stage,
+    found: dict[str, Any],
+    vocab: Tokenizer,
+    first: int,
+    workers: int,
+    encoded: Encode = encode,
 ) -> Iterator[Batch]:
     """The batches of the steps from `first` on, made ahead of time by `workers` processes (0: by this one), which are
     forked, so that lines and corpora are read once."""
-    steps = Steps(recipe, stage, found, vocab)
-    ahead: dict[str, Any] = {"prefetch_factor": 3, "multiprocessing_context": "fork"} if workers else {}
+    steps = Steps(recipe, stage, found, vocab, encoded)
+    ahead: dict[str, Any] = {}
+    if workers:
+        ahead = {"prefetch_factor": 3, "multiprocessing_context": "fork", "worker_init_fn": step_back}
     return iter(DataLoader(steps, None, sampler=range(first, stage.steps), num_workers=workers, **ahead))
 
 

@@ -31,9 +31,10 @@ from echoless.workshop.mind.errors import MindError
 from echoless.workshop.mind.pocket.corpora import CorpusError
 from echoless.workshop.mind.pocket.lines import LinesError
 from echoless.workshop.mind.pocket.model import Llama, Shape
-from echoless.workshop.mind.pocket.recipe import Recipe, RecipeError, Stage, is_own, load_recipe, sources
+from echoless.workshop.mind.pocket.recipe import Recipe, RecipeError, Stage, is_own, load_recipe, only, sources
 from echoless.workshop.mind.pocket.start import take_pieces, take_weights
 from echoless.workshop.mind.pocket.stream import Batch, Pool, mask_of, misheard, stream
+from echoless.workshop.mind.pocket.taught import Taught, load_taught
 from echoless.workshop.mind.pocket.vocab import join_vocabs, load_vocab, train_vocab
 
 SAVE_EVERY, SAVE_AFTER = 50, 60.0
@@ -149,8 +150,12 @@ def rows_of(
     recipe: Recipe, stage: Stage, found: dict[str, Any], vocab: Tokenizer, out: Path, how: How
 ) -> Iterable[Batch]:
     """What the stage reads, from where its checkpoint stands. `found`: the sources by name."""
-    path = out / f"{stage.name}.pt"
-    first = torch.load(path, weights_only=True, map_location="cpu")["step"] if path.exists() else 0
+    path, first = out / f"{stage.name}.pt", 0
+    if path.exists():
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        if state["done"]:
+            return []
+        first = state["step"]
     batches = stream(recipe, stage, found, vocab, first, how.workers)
     return Pool(batches, recipe.seed, 1 + stage.steps // 6) if how.fast else batches
 
@@ -258,11 +263,25 @@ def compiled(model: Llama, stage: Stage, halves: bool) -> Callable[..., torch.Te
 
 
 def train(
-    recipe_path: Path, out: Path, minutes: float = 0.0, rows: int = 0, how: How | None = None, base: Path | None = None
-) -> Llama:
-    """All stages of a recipe file: see train_recipe. Raises RecipeError as well."""
+    recipe_path: Path, out: Path, minutes: float = 0.0, rows: int = 0, how: How | None = None, base: Path | None = None,
+    stages: str = "", given: Mapping[str, Any] | None = None,
+) -> Llama:  # fmt: skip
+    """All stages of a recipe file, or those of the names in `stages`, parted by commas: see train_recipe."""
     recipe, digest = load_recipe(recipe_path)
-    return train_recipe(recipe, digest, out, minutes, rows, how or How(), base)
+    if stages:
+        recipe = only(recipe, stages.split(","))
+    return train_recipe(recipe, digest, out, minutes, rows, how or How(), base, given)
+
+
+def given_sources(pairs: list[str]) -> dict[str, Taught]:
+    """Sources by name from NAME=FILE. Raises RecipeError."""
+    found = {}
+    for pair in pairs:
+        name, equals, file = pair.partition("=")
+        if not (name and equals and file):
+            raise RecipeError(f"--given {pair}: say NAME=FILE, as in taught-en=out/teacher/taught-en.jsonl.gz")
+        found[name] = load_taught(Path(file))
+    return found
 
 
 def train_recipe(
@@ -316,11 +335,14 @@ def main() -> None:
     ask.add_argument("--workers", type=int, default=0, help="processes that draw the lines")
     ask.add_argument("--fast", action="store_true", help="compile the model first")
     ask.add_argument("--threads", type=int, default=1)
+    ask.add_argument("--stages", default="", metavar="A,B", help="these alone; call again with the others, to go on")
+    ask.add_argument("--given", action="append", default=[], metavar="NAME=FILE", help="a source of the mix (teach.py)")
     given = ask.parse_args()
     torch.set_num_threads(given.threads)
     try:
         how = How(given.device, given.workers, given.fast)
-        train(given.recipe, given.out, given.minutes, given.rows, how, given.base)
+        named = given_sources(given.given)
+        train(given.recipe, given.out, given.minutes, given.rows, how, given.base, given.stages, named)
     except (RecipeError, CorpusError, LinesError, MindError) as error:
         sys.exit(str(error))
 

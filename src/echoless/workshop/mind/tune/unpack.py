@@ -53,11 +53,15 @@ def settings_of(reader: gguf.GGUFReader) -> dict[str, Any]:
 
 
 def tokenizer_of(reader: gguf.GGUFReader) -> Tokenizer:
-    """The byte-level BPE with GPT-2's splitting that lies in the file, without pieces that only fill it up. Raises
-    MindError where it is another kind."""
+    """The byte-level BPE with GPT-2's splitting that lies in the file (SmolLM's: every digit by itself), without pieces
+    that only fill it up. Raises MindError where it is another kind."""
     told = settings_of(reader)
-    if (told["tokenizer.ggml.model"], told.get("tokenizer.ggml.pre")) != ("gpt2", "gpt-2"):
-        raise MindError("only a pocket model's tokenizer can be taken out of a GGUF: name its source folder")
+    kind = told.get("tokenizer.ggml.pre")
+    if told["tokenizer.ggml.model"] != "gpt2" or kind not in ("gpt-2", "smollm"):
+        raise MindError(
+            f"the tokenizer in this GGUF ({told['tokenizer.ggml.model']}, {kind}) cannot be taken out of it: name the "
+            "model's source folder"
+        )
     pieces = list(reader.fields["tokenizer.ggml.tokens"].contents())
     sorts = list(reader.fields["tokenizer.ggml.token_type"].contents())
     merges = [tuple(merge.split(" ")) for merge in told["tokenizer.ggml.merges"]]
@@ -67,7 +71,9 @@ def tokenizer_of(reader: gguf.GGUFReader) -> Tokenizer:
         if sort != gguf.TokenType.UNUSED
     }
     vocab = Tokenizer(models.BPE(used, merges))
-    vocab.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    whole = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    vocab.pre_tokenizer = pre_tokenizers.Sequence([digits, whole]) if kind == "smollm" else whole
     vocab.decoder = decoders.ByteLevel()
     control = [piece for piece, sort in zip(pieces, sorts, strict=True) if sort == gguf.TokenType.CONTROL]
     vocab.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in control])
@@ -78,9 +84,11 @@ def _write_tokenizer(reader: gguf.GGUFReader, told: dict[str, Any], goal: Path) 
     """tokenizer.json and its settings."""
     vocab = tokenizer_of(reader)
     start, end = (str(vocab.id_to_token(int(told[f"tokenizer.ggml.{which}_token_id"]))) for which in ("bos", "eos"))
-    vocab.post_processor = processors.TemplateProcessing(
-        single=f"{start} $A", special_tokens=[(start, vocab.token_to_id(start))]
-    )
+    begun = bool(told.get("tokenizer.ggml.add_bos_token", True))
+    if begun:
+        vocab.post_processor = processors.TemplateProcessing(
+            single=f"{start} $A", special_tokens=[(start, vocab.token_to_id(start))]
+        )
     vocab.save(str(goal / "tokenizer.json"))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": start, "eos_token": end, "pad_token": end,
@@ -88,7 +96,7 @@ def _write_tokenizer(reader: gguf.GGUFReader, told: dict[str, Any], goal: Path) 
     }  # fmt: skip
     (goal / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     template = str(told.get("tokenizer.chat_template", ""))
-    (goal / "chat_template.jinja").write_text("{{ bos_token }}" + template, encoding="utf-8")
+    (goal / "chat_template.jinja").write_text("{{ bos_token }}" * begun + template, encoding="utf-8")
 
 
 def unpack(file: Path, goal: Path) -> Path:
