@@ -7,8 +7,11 @@ Backchannels (Yngve, 1970) keep the other talking: "uh-huh", "right", 嗯. They 
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 
-from echoless.ears.words import alike, is_han, tokens
+from rapidfuzz.distance import Indel
+
+from echoless.ears.words import alike, is_han, sounds, tokens
 
 
 class Said(StrEnum):
@@ -32,9 +35,12 @@ _BACKCHANNEL = _phrases(
     "interesting; very good; oh really; oh wow; oh nice; oh my; oh my god; my god; no way; no problem; no worries",
     "fair enough; makes sense; that makes sense; I understand; understood; absolutely; definitely; totally",
     "for sure; go on; go ahead; keep going; please go on; carry on; haha; ha; ha ha; heh; fine; very nice",
-    "awesome; lovely",
+    "awesome; lovely; oh no",
 )
-_FILLER = _phrases("um; umm; uh; uhm; er; erm; eh; hm; ah; oh; well; like; so; you know; I mean")
+_HESITATION = _phrases("um; umm; uh; uhm; er; erm; eh; hm; ah; oh")
+_OPENING = _phrases("well; like; so; you know; I mean")
+"""Words that say nothing yet, but with which somebody takes the floor."""
+_FILLER = _HESITATION | _OPENING
 _STOP = _phrases(
     "stop; stop it; stop that; stop talking; please stop; stop please; stop now; stop speaking; stop stop; wait",
     "wait a minute; wait a second; wait a moment; wait wait; hold on; hold it; hold up; hang on; one moment",
@@ -68,6 +74,9 @@ _FIRST = _phrases("stop; wait; hold on; hang on; 停; 等等; 等一下")
 """What stops the agent however it goes on: the rest is often misheard ("wait on it" for "wait a minute")."""
 _SOME = 4
 """Words that such a command has at most."""
+_ASKED = frozenset(["what", "why", "who", "whose", "when", "where", "which", "how"])
+_NEAR, _NEARER = (0.6, 0.5), 0.1
+"""How much one word, and more than one, are like a nod that was misheard; and how much less like a command."""
 LONGEST = 6
 """Words (Mandarin: characters) beyond which an utterance is content, whatever it is made of."""
 
@@ -83,7 +92,7 @@ def kind(text: str, language: str | None = None) -> Said:
         return Said.NOTHING
     han = is_han(text)
     stops, softeners = (_HAN_STOP, _HAN_SOFTENER) if han else (_STOP, _SOFTENER)
-    nods = _HAN_BACKCHANNEL if han else _BACKCHANNEL | _FILLER
+    nods = _HAN_BACKCHANNEL if han else _BACKCHANNEL | _HESITATION
     if len(words) <= (2 * LONGEST if han else LONGEST):
         if _made_of(words, nods):
             return Said.BACKCHANNEL
@@ -94,6 +103,26 @@ def kind(text: str, language: str | None = None) -> Said:
     if len(words) == 1 and not han and any(len(each) == 1 and _misheard(words[0], each[0]) for each in stops):
         return Said.STOP
     return Said.CONTENT
+
+
+@lru_cache(maxsize=256)
+def nod_misheard(text: str) -> bool:
+    """Whether a short text that is no nod sounds like one ("Forlery" for "oh really"), and less like any command."""
+    words = tokens(text)
+    if not words or len(words) > _SOME or is_han(text) or not _ASKED.isdisjoint(words) or _holds(words, _OPENING):
+        return False
+    nod = _most_alike(words, _BACKCHANNEL)
+    return nod >= _NEAR[len(words) > 1] and nod - _most_alike(words, _STOP) >= _NEARER
+
+
+def _most_alike(words: list[str], phrases: frozenset[tuple[str, ...]]) -> float:
+    """The likeness, 0..1, of what sounds and is spelled most like `words`, taken as one word."""
+    whole, key = "".join(words), "".join(sounds(words))
+    return max(
+        0.5 * Indel.normalized_similarity(whole, "".join(phrase))
+        + 0.5 * Indel.normalized_similarity(key, "".join(sounds(phrase)))
+        for phrase in phrases
+    )
 
 
 def only_filler(text: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from echoless.ears.backchannel import kind
+from echoless.ears.backchannel import Said, kind, nod_misheard
 from echoless.ears.breaker import Breaker
 from echoless.ears.door import Recogniser, TurnEnd
 from echoless.ears.doorstep import ALONE, LINGER, Doorstep, Who
@@ -35,7 +35,7 @@ from echoless.ears.listener import Change, Listener
 from echoless.ears.turn import Known, Open, Wish
 from echoless.ears.turn_end import Tuning, patience
 from echoless.ears.weigh import Case, Verdict, Weights, faint, own_words, weigh
-from echoless.ears.words import echo_share
+from echoless.ears.words import echo_share, units
 from echoless.frames import BLOCK, BLOCK_SECONDS, Block, Samples, seconds
 from echoless.meter import Meter
 
@@ -208,8 +208,7 @@ class Ears:
         share = self._share(turn, known, agent)
         if not known.text and not turn.settled:
             return self._dismiss("noise", known.text, share) if silence > 0.3 else []
-        what, heard = kind(known.text, self.language), self.listener
-        if own_words(what, share, heard.sureness, heard.free, self._weights):
+        if own_words(self._case(turn, known, share), self._weights):
             self.breaker.echo()
             return self._dismiss("echo", known.text, share)
         text = turn.text(known.text)
@@ -240,20 +239,7 @@ class Ears:
                 self._ask(turn, None)
         text = known.text if known else ""
         share = self._share(turn, known, agent)
-        case = Case(
-            age=listener.age,
-            voiced=listener.voiced,
-            free=listener.free,
-            silence=0 if listener.speaking else listener.silence,
-            echo=bool(self._heard and self._heard.echo),
-            kind=kind(text, self.language) if known else None,
-            final=known is not None and known.wish.pause == turn.pause,
-            share=share,
-            sure=listener.sureness,
-            manner=known.manner if known else None,
-            strength=listener.strength,
-            late=listener.late,
-        )
+        case = self._case(turn, known, share)
         verdict = Verdict.INTERRUPTION if self._pressed else weigh(case, self._weights)
         if verdict is Verdict.WAIT:
             return []
@@ -270,6 +256,27 @@ class Ears:
         if not listener.speaking:
             out.append(Paused(self._evidence()))
         return out
+
+    def _case(self, turn: Open, known: Known | None, share: float) -> Case:
+        """The evidence so far."""
+        listener, text = self.listener, known.text if known else ""
+        what = kind(text, self.language) if known else None
+        return Case(
+            age=listener.age,
+            voiced=listener.voiced,
+            free=listener.free,
+            silence=0 if listener.speaking else listener.silence,
+            echo=bool(self._heard and self._heard.echo),
+            kind=what,
+            final=known is not None and known.wish.pause == turn.pause,
+            share=share,
+            sure=listener.sureness,
+            manner=known.manner if known else None,
+            nod=what is Said.CONTENT and nod_misheard(text),
+            words=units(text),
+            strength=listener.strength,
+            late=listener.late,
+        )
 
     def _dismiss(self, reason: str, text: str, share: float) -> list[Heeded]:
         turn = self._turn

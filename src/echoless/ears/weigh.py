@@ -54,8 +54,8 @@ class Weights:
     echo_share: float = 0.6
     """Share of the words that were just being played, from which on they are the agent's own."""
     echo_word: float = 0.9
-    """The same for a command that was clearly spoken: one short word is easily a bit like one being played ("stop",
-    "sap")."""
+    """The same for a command, or a single word, that was clearly spoken: one short word is easily a bit like one being
+    played ("stop", "sap")."""
     patience: int = 160
     """Blocks after which the agent goes on unless somebody really speaks."""
     slow: int = 560
@@ -80,6 +80,10 @@ class Case:
     sure: float = 0.0
     manner: Manner | None = None
     """How it was made; None while that is not known."""
+    nod: bool = False
+    """The words sound like a misheard nod."""
+    words: int = 2
+    """How many they are."""
     late: int = 0
     """Voiced blocks into which at most the tail of an echo can have sounded."""
     strength: float = 9.0
@@ -90,7 +94,7 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     """What to do about somebody perhaps cutting in."""
     ended = case.silence >= weights.quiet
     proven = case.free >= weights.free_sure
-    ours = own_words(case.kind, case.share, case.sure, case.free, weights)
+    ours = own_words(case, weights)
     if ended and case.voiced < weights.some_speech // 2:
         return Verdict.ECHO if not case.free else Verdict.NOISE
     if faint(case, weights) and case.silence >= weights.blink:
@@ -110,11 +114,16 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     return Verdict.INTERRUPTION if proven and not ended else Verdict.NOISE
 
 
-def own_words(kind: Said | None, share: float, sure: float, free: int, weights: Weights) -> bool:
+def own_words(case: Case, weights: Weights) -> bool:
     """Whether words are the agent's own: enough of them were being played just then, and no free voice proves a
-    person. The arguments are those of a `Case`."""
-    command = kind is Said.STOP and sure >= weights.sure
-    return free < weights.free_sure and share >= (weights.echo_word if command else weights.echo_share)
+    person."""
+    clear = (case.kind is Said.STOP or _alone(case, weights)) and case.sure >= weights.sure
+    return case.free < weights.free_sure and case.share >= (weights.echo_word if clear else weights.echo_share)
+
+
+def _alone(case: Case, weights: Weights) -> bool:
+    """A single word that went on after the direct sound of any echo."""
+    return case.words == 1 and case.late >= weights.free_some
 
 
 def faint(case: Case, weights: Weights) -> bool:
@@ -142,7 +151,7 @@ def _carries(case: Case, weights: Weights) -> bool:
 
 
 def _of_what_is_over(case: Case, weights: Weights) -> Verdict:
-    if case.kind is Said.BACKCHANNEL:
+    if case.kind is Said.BACKCHANNEL or (case.kind is Said.CONTENT and case.nod):
         return Verdict.BACKCHANNEL
     if case.kind is Said.CONTENT and _is_a_word(case, weights):
         return Verdict.INTERRUPTION
@@ -155,6 +164,6 @@ def _is_a_word(case: Case, weights: Weights) -> bool:
         case.manner is Manner.WORD
         and case.voiced >= weights.some_speech
         and case.late >= weights.lasting
-        and case.share < 0.5 * weights.echo_share
+        and case.share < (weights.echo_word if _alone(case, weights) else 0.5 * weights.echo_share)
         and case.sure >= (weights.sure if case.free >= weights.free_some else weights.spoken)
     )
