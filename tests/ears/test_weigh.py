@@ -54,6 +54,8 @@ DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Mann
         (replace(DOP, share=0.7, words=1), Verdict.ECHO),
         (replace(DOP, share=0.95, words=1, late=8), Verdict.ECHO),
         (replace(DOP, nod=True), Verdict.BACKCHANNEL),
+        (replace(DOP, nod=True, voiced=49), Verdict.BACKCHANNEL),
+        (replace(DOP, nod=True, voiced=60), Verdict.INTERRUPTION),
         (replace(DOP, voiced=10), Verdict.ECHO),
         (replace(DOP, kind=Said.BACKCHANNEL), Verdict.BACKCHANNEL),
         (replace(TALKING, strength=2.0, silence=6), Verdict.ECHO),

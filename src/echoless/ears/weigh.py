@@ -138,7 +138,7 @@ def _carries(case: Case, weights: Weights) -> bool:
     agent has fallen silent; where the echo takes longer than that, length must do, and for a few words, which are
     over before, how sure the guard was of them.
     """
-    if case.voiced < weights.content:
+    if case.voiced < weights.content or (case.nod and case.voiced < weights.long_speech):
         return False
     if case.free >= weights.free_some or case.voiced >= weights.long_speech:
         return True

@@ -21,8 +21,11 @@ TURNS = (1.0, 17.5, 34.0)
 of a burst says little there."""
 EVERY = 25.0
 """Seconds from question to question of an endless conversation."""
-ASIDES, EARLIEST, SPACING = 3, 8.5, 2.6
-"""Asides to a question, seconds after it at which the first may come, and from one to the next."""
+EARLIEST = 8.5
+"""Seconds from a question's beginning to what comes into its answer, in an endless conversation."""
+ASIDES = (2.2, 4.3)
+"""Seconds from a question's end to the asides into its answer: none so late that the shortest reply could end within
+the time in which an agent may stop for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,12 @@ def short(draw: random.Random, stage: Stage) -> Keys:
 
 
 def nods(draw: random.Random, stage: Stage) -> Keys:
-    """Three nods to every question's answer."""
+    """Two nods to every question's answer."""
     return _with_asides(draw, stage, lambda: stage.throats.nod(draw, stage.made["nod"]))
 
 
 def coughs(draw: random.Random, stage: Stage) -> Keys:
-    """Three coughs to every question's answer."""
+    """Two coughs to every question's answer."""
     return _with_asides(draw, stage, lambda: _cough(draw, stage))
 
 
@@ -204,8 +207,8 @@ def _with_asides(draw: random.Random, stage: Stage, aside: Callable[[], Keys]) -
     talkers: list[Keys] = []
     for begin in TURNS:
         talkers.append({"at": begin, **_says(asked), "kind": "turn"})
-        first = begin + EARLIEST + draw.uniform(-0.6, 0.6)
-        talkers += [{"at": round(first + k * SPACING, 2), **aside()} for k in range(ASIDES)]
+        late = begin + asked.seconds + draw.uniform(-0.3, 0.3)
+        talkers += [{"at": round(late + after, 2), **aside()} for after in ASIDES]
         asked = stage.people.same_person(asked, stage.people.questions, draw)
     return {"talkers": talkers}
 
