@@ -23,7 +23,7 @@ EVERY = 25.0
 """Seconds from question to question of an endless conversation."""
 EARLIEST = 8.5
 """Seconds from a question's beginning to what comes into its answer, in an endless conversation."""
-ASIDES = (2.2, 4.3)
+ASIDES = (1.9, 3.7)
 """Seconds from a question's end to the asides into its answer: none so late that the shortest reply could end within
 the time in which an agent may stop for it."""
 
