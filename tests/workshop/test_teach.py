@@ -118,11 +118,12 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     """pocket-taught.toml without corpora, its teacher's stage one step at no rate, its student tiny."""
-    text = RECIPE.replace(", topical-chat = 0.06, taskmaster-4 = 0.02", "").replace("rate = 3e-4", "rate = 1e-9")
-    text = text.replace("final_rate = 2e-5", "final_rate = 1e-9").replace(
-        "steps = 2000\nrows = 64", "steps = 1\nrows = 1"
-    )
+    text = RECIPE
     changes = {
+        ", topical-chat = 0.06, taskmaster-4 = 0.02": "",
+        "steps = 900\nrows = 64\nlength = 256\nrate = 2e-4\nfinal_rate = 2e-5": (
+            "steps = 1\nrows = 1\nlength = 256\nrate = 1e-9\nfinal_rate = 1e-9"
+        ),
         "steps = 3000\nrows = 256": "steps = 2\nrows = 2",
         "own-en = 0.3, taught-en = 0.25, own-zh = 0.4, own-en-zh = 0.05": "taught-en = 1.0",
         "layers = 10": "layers = 1",

@@ -42,7 +42,7 @@ from echoless.workshop.mind.pocket.tongue import TONGUES
 from echoless.workshop.mind.pocket.train import How, Run, halves_pay, run_stage, shrunk
 from echoless.workshop.mind.tune.unpack import tokenizer_of
 
-LEARNING = 0.45
+LEARNING = 0.4
 """Of the time: the rest is for talking."""
 WRITING = 4.0
 """Seconds at the end for the file."""
