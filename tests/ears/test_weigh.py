@@ -62,6 +62,8 @@ DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Mann
         (replace(TALKING, strength=2.0, silence=5), Verdict.WAIT),
         (replace(TALKING, strength=2.0, silence=6, free=2), Verdict.WAIT),
         (replace(OVER, voiced=3, final=False), Verdict.ECHO),
+        (replace(OVER, voiced=11, final=False), Verdict.ECHO),
+        (replace(OVER, voiced=11, final=False, late=2), Verdict.WAIT),
         (replace(TALKING, silence=9, sure=0.6), Verdict.ECHO),
         (replace(TALKING, silence=9), Verdict.WAIT),
         (replace(TALKING, age=500), Verdict.NOISE),

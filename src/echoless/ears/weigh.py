@@ -99,6 +99,8 @@ def weigh(case: Case, weights: Weights) -> Verdict:
         return Verdict.ECHO if not case.free else Verdict.NOISE
     if faint(case, weights) and case.silence >= weights.blink:
         return Verdict.ECHO
+    if ended and case.voiced < weights.some_speech and not case.free and not case.late:
+        return Verdict.ECHO
     if case.silence >= weights.over and not case.free and case.echo and case.sure < weights.doubtful:
         return Verdict.ECHO
     if ours and case.age <= weights.patience:
