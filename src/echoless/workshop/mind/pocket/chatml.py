@@ -70,8 +70,8 @@ class Words:
     def __init__(self, texts: Iterable[str]) -> None:
         counts = Counter(word for text in texts for word in re.findall(r"\b[a-z]+(?:'[a-z]+)?\b", text))
         self.frequent = {word for word, _ in counts.most_common(OFTEN)}
-        self.rest = [w for w, count in counts.items() if count > 2 and len(w) > 2 and w not in self.frequent]
-        self.weights = [counts[word] ** 0.3 for word in self.rest]
+        self.rest = [w for w, count in counts.items() if count > 3 and len(w) > 2 and w not in self.frequent]
+        self.weights = [counts[word] ** 0.5 for word in self.rest]
 
     def draw(self, rng: random.Random, count: int) -> list[str]:
         """Words to talk about."""

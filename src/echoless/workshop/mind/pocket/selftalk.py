@@ -22,7 +22,7 @@ LENGTH = 160
 ROUND = 16
 """Steps between two looks at what is done: a look waits for the device."""
 EXCHANGES = {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1}
-WAYS = {"about": 0.5, "free": 0.2, "heard": 0.3}
+WAYS = {"about": 0.6, "free": 0.2, "heard": 0.2}
 """How dialogues begin: the user says something about a given word; anything; what a person said in a corpus."""
 UNLIKELY, UNSURE = 0.1, 0.25
 """The shares of dialogues that go: those whose opening, and those whose replies the teacher finds the least likely."""
@@ -32,11 +32,11 @@ Turn = tuple[str, float]
 
 
 class Openings:
-    """The beginnings of dialogues. `heard` are texts from a corpus, of which turns of 3 to 16 words are used."""
+    """The beginnings of dialogues. `heard` are texts from a corpus, of which turns of 3 to 12 words are used."""
 
     def __init__(self, vocab: Tokenizer, words: Words, heard: Iterable[str], tongue: Tongue, seed: int) -> None:
         self.vocab, self.words, self.tongue = vocab, words, tongue
-        self.heard = [text for text in heard if 3 <= len(text.split()) <= 16]
+        self.heard = [text for text in heard if 3 <= len(text.split()) <= 12]
         self.rng = random.Random(seed)
 
     def draw(self, count: int) -> list[Script]:
