@@ -112,10 +112,14 @@ class Pool:
         self.thread.start()
 
     def _fill(self, batches: Iterator[Batch]) -> None:
-        for one in batches:
-            self.kept.append(tuple(part.clone() for part in one))  # type: ignore[arg-type]
-            if self.closed or len(self.kept) >= self.most:
-                return
+        try:
+            for one in batches:
+                self.kept.append(tuple(part.clone() for part in one))  # type: ignore[arg-type]
+                if self.closed or len(self.kept) >= self.most:
+                    return
+        except (OSError, EOFError, RuntimeError):
+            if not self.closed:  # at the end of all, workers go while the next batch is waited for
+                raise
 
     def __iter__(self) -> Iterator[Batch]:
         while not self.kept and self.thread.is_alive():
