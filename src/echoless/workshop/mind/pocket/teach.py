@@ -9,14 +9,16 @@ The teacher is a llama-shaped GGUF that chats in ChatML. All its weights learn t
 it holds dialogues with itself about words that the lines may not have (Hinton et al. 2015, by samples instead of
 probabilities, as Kim and Rush 2016, since the pieces of the two differ). The sieve keeps short spoken sentences and
 bars the judged openings. On a CPU give `--rows 1 --at-once 8 --talks 20`. What is done is kept in OUT: a second call
-goes on from there; talking starts anew.
+goes on from there; talking starts anew. Ctrl-C while it talks ends that, and the file is written.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +114,8 @@ def teach(recipe_path: Path, teacher: Path, out: Path, amount: Amount, how: How)
     openings = Openings(vocab, words, heard, TONGUES[language], recipe.seed)
     harvest = Harvest(vocab, Sieve(Nearness(read_openings(openings_of(language)))))
     seconds = max(1.0, left - WRITING - (time.monotonic() - began)) if left else float("inf")
-    hold(model, vocab, openings, harvest, amount.at_once, seconds, amount.talks)
+    with suppress(KeyboardInterrupt):  # what was held is kept
+        hold(model, vocab, openings, harvest, amount.at_once, seconds, amount.talks)
     if not (best := harvest.best()):
         raise MindError(f"none of {harvest.held} dialogues was fit to learn from: the teacher has learnt too little")
     path = out / f"taught-{language}.jsonl.gz"
@@ -136,11 +139,14 @@ def main() -> None:
     ask.add_argument("--threads", type=int, default=1)
     given = ask.parse_args()
     torch.set_num_threads(given.threads)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit's end is treated as Ctrl-C is
     amount = Amount(given.minutes, given.talks, given.at_once or (4096 if given.device == "cuda" else 64), given.rows)
     try:
         teach(given.recipe, given.teacher, given.out, amount, How(given.device, given.workers))
     except (RecipeError, CorpusError, LinesError, MindError) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(f"stopped before anything was said; the same command goes on from what {given.out} holds")
 
 
 if __name__ == "__main__":
