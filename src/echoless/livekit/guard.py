@@ -18,8 +18,11 @@ KEEP = 0.35
 """Probability of near-end speech from which on somebody counts as speaking."""
 HOLD = round(1.2 / BLOCK_SECONDS)
 """Blocks of silence for which whoever spoke last keeps the ears: pauses inside a turn are shorter, as a rule."""
-UNKNOWN, STANDS_OUT = 3.0, 6.0
-"""Seconds of the agent's speech in which its echo must have shown, and dB over the noise from which on it counts."""
+SPEAKS, STANDS_OUT = 0.005, 6.0
+"""RMS from which on the agent speaks in a block, and dB over the noise from which on its echo counts."""
+SHARE = round(4.0 / BLOCK_SECONDS)
+"""Blocks of the agent's speech over which is counted in how many something stood out. Where it was under half, nothing
+comes back: somebody who talks over the agent for two seconds does not change that."""
 TAIL = 2.0
 """Seconds for which a late echo may still come in, where the line is strained."""
 IDLE = round(1.0 / BLOCK_SECONDS)
@@ -35,6 +38,7 @@ class _Ear:
         self.near = 0.0
         self._silent = 0
         self._last: Heard | None = None
+        self._stood_out = 1.0
 
     def hear(self, voice: Voice) -> Heard:
         self._silent = 0 if voice.microphone.any() else self._silent + 1
@@ -43,13 +47,15 @@ class _Ear:
             return replace(self._last, clean=_SILENCE, voice=0.0, near=0.0, echo=False)
         self._last = self.guard.hear(voice.microphone, voice.reference)
         self.near = self._last.near
+        if np.sqrt(np.mean(voice.reference**2)) > SPEAKS:
+            stands_out = self.guard.weigh.level - self.guard.weigh.noise > STANDS_OUT
+            self._stood_out += (stands_out - self._stood_out) / SHARE
         return self._last
 
     @property
     def echoes(self) -> bool:
         """Whether the agent comes back from there, as far as is known: until it was heard for a while, yes."""
-        weigh = self.guard.weigh
-        return not self.guard.cancels_echo and (weigh.heard < UNKNOWN or weigh.over_noise > STANDS_OUT)
+        return not self.guard.cancels_echo and self._stood_out > 0.5
 
 
 class RoomGuard:
