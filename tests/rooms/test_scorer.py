@@ -191,6 +191,12 @@ def test_a_reply_that_ends_after_a_nod_was_not_stopped_by_it(folder, agent, stop
     assert judge(user, track(40, *agent), told).talkers[1]["stops_agent"] is stops
 
 
+@pytest.mark.parametrize(("agent", "hits"), [([(4.0, cut(0, 3.9))], 0), ([(4.0, cut(0, 3.0))], 1)])
+def test_a_pause_into_which_somebody_speaks_is_no_self_interruption(asked, agent, hits):
+    scores = judge(USER, track(40, *agent, (11.5, REPLY)), asked)  # the user cuts in at 8.0
+    assert len(scores.self_interruptions) == hits
+
+
 def test_tells_when_a_voice_alone_can_be_heard():
     voice = spoken("en-us+f4", 2)
     first = int(np.flatnonzero(np.abs(voice) > 0.01)[0])

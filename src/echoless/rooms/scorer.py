@@ -241,17 +241,22 @@ class _Judge:
             if self._excused(int(a)):
                 continue
             if b - a > CUT_PAUSE:
-                out.self_interruptions.append(int(a) / 100)
+                if not self._cut_into(int(a)):
+                    out.self_interruptions.append(int(a) / 100)
             elif _DUCK[0] <= b - a and self._held(int(a), int(b)):
                 out.false_ducks.append((int(a) / 100, int(b - a) / 100))
         whole = self.script.reply_seconds
         cut = whole is not None and (end - begin) / 100 < 0.85 * whole
-        if cut and end < len(self.levels) - STAYS and not self._excused(end):
+        if cut and end < len(self.levels) - STAYS and not self._excused(end) and not self._cut_into(end):
             out.self_interruptions.append(end / 100)
 
     def _excused(self, at: int) -> bool:
         """Whether anybody spoke shortly before."""
         return bool(self.any_voice[max(0, at - EXCUSE) : at].any())
+
+    def _cut_into(self, at: int) -> bool:
+        """Whether somebody began to speak in a pause that was not too long by then."""
+        return bool(self.any_voice[at : at + CUT_PAUSE].any())
 
     def _held(self, begin: int, end: int) -> bool:
         """Whether the voice was held between these frames and went on with the same sound, as no pause of speech does:
