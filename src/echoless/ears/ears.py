@@ -274,6 +274,7 @@ class Ears:
             manner=known.manner if known else None,
             nod=what is Said.CONTENT and nod_misheard(text),
             words=units(text),
+            guarded=self.breaker.duplex != "full",
             strength=listener.strength,
             late=listener.late,
         )

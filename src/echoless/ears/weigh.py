@@ -39,6 +39,8 @@ class Weights:
     """Voiced blocks that words of no command need, unless they are over and were clearly spoken."""
     spoken: float = 0.82
     """Mean probability of near-end speech that a short word which nobody made sense of needs."""
+    known: float = 0.85
+    """Mean probability of near-end speech that a command needs where the echo is not known yet."""
     lasting: int = 2
     """Voiced blocks of it that must come when the direct sound of the agent's echo is over."""
     quiet: int = 12
@@ -84,6 +86,8 @@ class Case:
     """The words sound like a misheard nod."""
     words: int = 2
     """How many they are."""
+    guarded: bool = False
+    """The guard does not know this echo well yet."""
     late: int = 0
     """Voiced blocks into which at most the tail of an echo can have sounded."""
     strength: float = 9.0
@@ -105,7 +109,9 @@ def weigh(case: Case, weights: Weights) -> Verdict:
         return Verdict.ECHO
     if ours and case.age <= weights.patience:
         return Verdict.ECHO if ended or case.final else Verdict.WAIT
-    if case.kind is Said.STOP or (case.kind is Said.CONTENT and _carries(case, weights)):
+    if (case.kind is Said.STOP and not _unheard_of(case, weights)) or (
+        case.kind is Said.CONTENT and _carries(case, weights)
+    ):
         return Verdict.INTERRUPTION
     if ended and case.final:
         return _of_what_is_over(case, weights)
@@ -121,6 +127,11 @@ def own_words(case: Case, weights: Weights) -> bool:
     person."""
     clear = (case.kind is Said.STOP or _alone(case, weights)) and case.sure >= weights.sure
     return case.free < weights.free_sure and case.share >= (weights.echo_word if clear else weights.echo_share)
+
+
+def _unheard_of(case: Case, weights: Weights) -> bool:
+    """A command out of an echo that the guard does not know yet, with nothing of it after that echo."""
+    return case.guarded and case.echo and not case.free and not case.late and case.sure < weights.known
 
 
 def _alone(case: Case, weights: Weights) -> bool:
