@@ -75,7 +75,7 @@ _FIRST = _phrases("stop; wait; hold on; hang on; 停; 等等; 等一下")
 _SOME = 4
 """Words that such a command has at most."""
 _ASKED = frozenset(["what", "why", "who", "whose", "when", "where", "which", "how"])
-_NEAR, _NEARER = (0.6, 0.53), 0.15
+_NEAR, _NEARER = (0.6, 0.53), 0.16
 """How much one word, and more than one, are like a nod that was misheard; and how much less like a command."""
 LONGEST = 6
 """Words (Mandarin: characters) beyond which an utterance is content, whatever it is made of."""

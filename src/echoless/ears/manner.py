@@ -17,7 +17,7 @@ _RANGE = 25.0
 """dB under the loudest frame within which frames count."""
 _CLOSED = -14.0
 """dB of 1-4 kHz against 0.1-0.9 kHz that four in five frames of a hum stay under."""
-_PITCHED, _VOICED = 0.7, 0.12
+_PITCHED, _VOICED = 0.6, 0.05
 """How periodic a frame with a pitch is, and the share of such frames that a voice has."""
 _SHORTEST, _LONGEST = RATE // 400, RATE // 66
 """Samples of a period."""
