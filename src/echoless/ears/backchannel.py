@@ -75,8 +75,9 @@ _FIRST = _phrases("stop; wait; hold on; hang on; 停; 等等; 等一下")
 _SOME = 4
 """Words that such a command has at most."""
 _ASKED = frozenset(["what", "why", "who", "whose", "when", "where", "which", "how"])
-_NEAR, _NEARER = (0.6, 0.53), 0.16
-"""How much one word, and more than one, are like a nod that was misheard; and how much less like a command."""
+_NEAR, _NEARER, _LONG = (0.6, 0.53), 0.16, 7
+"""How much one word, and more than one, are like a nod that was misheard; and how much less like a command. One word
+needs so many letters: what is left of a command is short, and like any short word."""
 LONGEST = 6
 """Words (Mandarin: characters) beyond which an utterance is content, whatever it is made of."""
 
@@ -110,6 +111,8 @@ def nod_misheard(text: str) -> bool:
     """Whether a short text that is no nod sounds like one ("Forlery" for "oh really"), and less like any command."""
     words = tokens(text)
     if not words or len(words) > _SOME or is_han(text) or not _ASKED.isdisjoint(words) or _holds(words, _OPENING):
+        return False
+    if len(words) == 1 and len(words[0]) < _LONG:
         return False
     nod = _most_alike(words, _BACKCHANNEL)
     return nod >= _NEAR[len(words) > 1] and nod - _most_alike(words, _STOP) >= _NEARER

@@ -83,11 +83,11 @@ class Hearing:
     async def _words(self, wish: Wish) -> tuple[str, Samples]:
         """What is said, and the sound of it without what is left of the echo.
 
-        A short word over the agent is heard twice, so and as it came: either way something of it may be lost. What is
-        on a list at the first hearing is believed: while it is looked at the agent holds its breath.
+        A short word over the agent is heard twice, so and as it came: either way something of it may be lost. That goes
+        for nods as well: "wait" and "stop" are easily heard as "yes" and "uh" at first.
         """
         text, clear = await self._meter.run(self._part, partial(self._hear, wish.sound, wish.left))
-        if wish.word is None or kind(text, self._language) in (Said.STOP, Said.BACKCHANNEL):
+        if wish.word is None or kind(text, self._language) is Said.STOP:
             return text, clear
         again, _ = await self._meter.run(self._part, partial(self._hear, wish.sound[wish.word :], ()))
         return min(text, again, key=lambda each: _CLEAREST.index(kind(each, self._language))), clear
