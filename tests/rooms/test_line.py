@@ -218,3 +218,13 @@ def test_every_key_has_a_default(tmp_path):
     assert told.seconds == 40
     assert told.room.size == (5.0, 4.0, 2.7)
     assert RoomLine(told).traits.block == BLOCK
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("rt60", [0.0, 0.3])
+def test_a_talker_may_walk_any_way(tmp_path, seed, rt60):
+    write(tmp_path, walks=words(2.0, 1))
+    told = script(tmp_path, seconds=4, room={"rt60": rt60}, talkers=[{"wav": "walks.wav", "move": 1.4}])
+    voice = RoomLine(told, seed).voices[0]
+    assert active_level(voice.wet) == pytest.approx(active_level(voice.dry), abs=1.5)
+    assert len(voice.wet) > len(voice.dry)

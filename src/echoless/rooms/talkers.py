@@ -96,9 +96,9 @@ def prepare(talker: Talker, index: int, script: Script, where: Places, seed: int
 def _heard(dry: Samples, place: tuple[float, float, float], script: Script, where: Places) -> Samples:
     response = impulse(script.room.size, script.room.rt60, place, where.microphone)
     direct = max(0, int(np.argmax(np.abs(response))) - 4)
-    response = np.pad(response, (0, int(0.6 * RATE) - len(response)))
-    # the way through the air is left out, so that user.wav and the microphone begin together
-    return oaconvolve(dry, response[direct:], mode="full")[: len(dry) + len(response)]
+    # the way through the air is left out, so that user.wav and the microphone begin together; all are equally long
+    response = np.pad(response[direct:], (0, int(0.6 * RATE) - len(response) + direct))
+    return oaconvolve(dry, response, mode="full")
 
 
 def fire_times(script: Script, speaker: Samples) -> list[int | None]:
