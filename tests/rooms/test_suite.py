@@ -2,7 +2,10 @@
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
+import time
 from concurrent.futures import Future
 from dataclasses import asdict
 from functools import cache
@@ -333,3 +336,39 @@ def plain_ears():
     from echoless.ears.recognisers.fake import FakeRecogniser
 
     return Ears(EchoGuard(), FakeRecogniser(), open_turn_end(), VirtualMeter("fixed"), language="en")
+
+
+def test_workers_end_with_a_parent_that_was_killed(tmp_path):
+    (tmp_path / "ticking.py").write_text(
+        "import time\n"
+        "def tick(path):\n"
+        "    for _ in range(600):\n"
+        "        open(path, 'a').write('.')\n"
+        "        time.sleep(0.1)\n"
+    )
+    (tmp_path / "main.py").write_text(
+        "import ticking\nfrom echoless.rooms.many import run_all\n"
+        f"if __name__ == '__main__':\n    list(run_all(ticking.tick, [{str(tmp_path / 'ticks')!r}], 1))\n"
+    )
+    ticks = tmp_path / "ticks"
+    parent = subprocess.Popen([sys.executable, "main.py"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: ticks.exists())
+    finally:
+        parent.kill()
+        parent.wait()
+    before = -1
+    for _ in range(40):  # what grows no more has nobody to write it
+        time.sleep(0.5)
+        now = ticks.stat().st_size
+        if now == before:
+            return
+        before = now
+    pytest.fail("the worker went on without its parent")
+
+
+def until(true, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)

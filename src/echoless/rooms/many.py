@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from math import inf
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 J = TypeVar("J")
@@ -30,7 +31,7 @@ def run_all(
     """
     _quiet()  # before the workers start: libraries read it when they are loaded
     begun, longest, waiting = time.monotonic(), 0.0, iter(jobs)
-    with ProcessPoolExecutor(workers, get_context("spawn"), prepare, given, max_tasks_per_child=40) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (prepare, given), max_tasks_per_child=40) as pool:
         running: dict[Future[R], tuple[J, float]] = {}
         try:
             while True:
@@ -48,6 +49,20 @@ def run_all(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _begin(prepare: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
+    """First of all in a worker: it ends with its parent, even where that was killed and could not say so."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if prepare:
+        prepare(*given)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _quiet() -> None:
