@@ -40,7 +40,7 @@ class Weights:
     spoken: float = 0.82
     """Mean probability of near-end speech that a short word which nobody made sense of needs."""
     known: float = 0.85
-    """Mean probability of near-end speech that a command needs where the echo is not known yet."""
+    """Mean probability of near-end speech that a command or a short word needs where the echo is not known yet."""
     lasting: int = 2
     """Voiced blocks of it that must come when the direct sound of the agent's echo is over."""
     quiet: int = 12
@@ -130,8 +130,10 @@ def own_words(case: Case, weights: Weights) -> bool:
 
 
 def _unheard_of(case: Case, weights: Weights) -> bool:
-    """A command out of an echo that the guard does not know yet, with nothing of it after that echo."""
-    return case.guarded and case.echo and not case.free and not case.late and case.sure < weights.known
+    """A few words out of an echo that the guard does not know yet, of which hardly anything came after that echo: a far
+    end's canceller, too, lets whole words through while it learns."""
+    after = max(case.free, case.late)
+    return case.guarded and after < weights.free_some and case.sure < weights.known
 
 
 def _alone(case: Case, weights: Weights) -> bool:
@@ -175,6 +177,7 @@ def _is_a_word(case: Case, weights: Weights) -> bool:
     """A short word, misheard ("Dop!" for "stop"): nods are few and mostly understood, or hummed."""
     return (
         case.manner is Manner.WORD
+        and not _unheard_of(case, weights)
         and case.voiced >= weights.some_speech
         and case.late >= weights.lasting
         and case.share < (weights.echo_word if _alone(case, weights) else 0.5 * weights.echo_share)
