@@ -338,6 +338,15 @@ def test_a_short_word_is_waited_for_where_the_recogniser_is_slow() -> None:
     assert scene.all("agent.stopped")[0].data["reason"] == "interrupted"
 
 
+def test_a_slow_recogniser_is_free_when_the_turn_ends() -> None:
+    scene = Scene(np.concatenate([quiet(0.3), talk(6), quiet(12)]))
+    scene.ears.meter = scene.ears.hearing._meter = SlowMeter("fixed")
+    scene.run()
+    partials = [event.t for event in scene.all("user.partial")]
+    assert len(partials) == 2  # one on the way, and the whole
+    assert partials[1] < 6.3 + 3.5
+
+
 def test_a_recogniser_that_fails_once_is_asked_again_before_words_are_lost() -> None:
     failures = iter((True,))
 

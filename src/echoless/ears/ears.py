@@ -46,6 +46,9 @@ EARLY = 4
 the recogniser works."""
 LOOKS = (round(0.4 / BLOCK_SECONDS), round(0.8 / BLOCK_SECONDS))
 """Blocks of silence after which the voice is asked again."""
+PARTIAL, SPARE = round(0.8 / BLOCK_SECONDS), 2
+"""Blocks of speech after which words so far are asked for again, and how many times what the last answer took: a slow
+recogniser is to be free when the turn ends."""
 LATEST_ECHO = 1.0
 """Seconds after which the agent's words cannot come back any more."""
 
@@ -91,6 +94,7 @@ class Ears:
         self._now = 0
         self._heard: Heard | None = None
         self._pressed = False
+        self._working, self._asked_at, self._took = False, 0, 0
         self._wish: Wish | None = None
         self._wished = asyncio.Event()
         self._results: list[Known] = []
@@ -127,7 +131,11 @@ class Ears:
             self._wished.clear()
             wish, self._wish = self._wish, None
             if wish:
-                known = await self.hearing.recognise(wish)
+                self._working = True
+                try:
+                    known = await self.hearing.recognise(wish)
+                finally:
+                    self._working = False
                 self._results.append(known)
 
     def forget(self) -> None:
@@ -193,8 +201,8 @@ class Ears:
         if turn.ended:
             return []
         if self.listener.speaking:
-            fresh = self.listener.length - turn.asked > round(0.8 / BLOCK_SECONDS)
-            if fresh and not self.listener.silence and not self._wish:
+            fresh = self.listener.length - turn.asked > max(PARTIAL, SPARE * self._took)
+            if fresh and not (self.listener.silence or self._wish or self._working):
                 self._ask(turn, None)
             return []
         known = turn.known
@@ -235,7 +243,7 @@ class Ears:
         listener, known = self.listener, turn.known
         if not self._wish and listener.speaking and listener.voiced >= self._weights.some_speech + 4:
             fresh = listener.length - turn.asked
-            if turn.asked == 0 or fresh > 15:
+            if turn.asked == 0 or fresh > max(15, self._took):
                 self._ask(turn, None)
         text = known.text if known else ""
         share = self._share(turn, known, agent)
@@ -309,7 +317,7 @@ class Ears:
 
     def _ask(self, turn: Open, pause: int | None) -> None:
         listener = self.listener
-        turn.asked = listener.length
+        turn.asked, self._asked_at = listener.length, self._now
         sound = listener.sound()
         voice = listener.alone() if listener.free >= ALONE else sound
         short = turn.weighing and listener.voiced < self._weights.content
@@ -330,6 +338,8 @@ class Ears:
 
     def _take_results(self) -> list[Known]:
         results, self._results = self._results, []
+        if any(not known.wish.again for known in results):
+            self._took = self._now - self._asked_at
         return results
 
     def _learned(self, known: Known) -> list[Heeded]:
