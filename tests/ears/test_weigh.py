@@ -9,7 +9,7 @@ import pytest
 from echoless.ears.backchannel import Said
 from echoless.ears.breaker import Breaker, Limits
 from echoless.ears.manner import Manner
-from echoless.ears.weigh import Case, Verdict, Weights, weigh
+from echoless.ears.weigh import Case, Verdict, Weights, echo_tail, weigh
 
 TALKING = Case(age=20, voiced=20, free=0, silence=0, echo=True, sure=0.8)
 OVER = replace(TALKING, silence=30, final=True)
@@ -110,3 +110,21 @@ def test_the_guards_advice_is_told_once() -> None:
     breaker = Breaker()
     assert breaker.tick(True, "guarded") == ("guarded", "the echo guard is guarded")
     assert breaker.tick(True, "guarded") is None
+
+
+TAIL = Case(age=60, voiced=16, free=0, silence=24, echo=True, kind=Said.CONTENT, final=True, sure=0.76, late=3, words=3)
+"""What a long reverberation left of the agent's last word, recognised as "I don't know"."""
+
+
+@pytest.mark.parametrize(
+    ("case", "tail"),
+    [
+        (TAIL, True),
+        (replace(TAIL, free=1), False),
+        (replace(TAIL, late=8), False),
+        (replace(TAIL, voiced=60), False),
+        (replace(TAIL, sure=0.9), False),
+    ],
+)
+def test_the_tail_of_the_last_word_is_nobodys_turn(case: Case, tail: bool) -> None:
+    assert echo_tail(case, Weights()) is tail

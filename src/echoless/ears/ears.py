@@ -34,7 +34,7 @@ from echoless.ears.heeded import (
 from echoless.ears.listener import Change, Listener
 from echoless.ears.turn import Known, Open, Wish
 from echoless.ears.turn_end import Tuning, patience
-from echoless.ears.weigh import Case, Verdict, Weights, faint, own_words, weigh
+from echoless.ears.weigh import Case, Verdict, Weights, echo_tail, faint, own_words, weigh
 from echoless.ears.words import echo_share, units
 from echoless.frames import BLOCK, BLOCK_SECONDS, Block, Samples, seconds
 from echoless.meter import Meter
@@ -216,7 +216,8 @@ class Ears:
         share = self._share(turn, known, agent)
         if not known.text and not turn.settled:
             return self._dismiss("noise", known.text, share) if silence > 0.3 else []
-        if own_words(self._case(turn, known, share), self._weights):
+        case = self._case(turn, known, share)
+        if own_words(case, self._weights) or echo_tail(case, self._weights):
             self.breaker.echo()
             return self._dismiss("echo", known.text, share)
         text = turn.text(known.text)

@@ -129,6 +129,14 @@ def own_words(case: Case, weights: Weights) -> bool:
     return case.free < weights.free_sure and case.share >= (weights.echo_word if clear else weights.echo_share)
 
 
+def echo_tail(case: Case, weights: Weights) -> bool:
+    """Whether a few words after the agent's last one are what the room made of it: nothing free, hardly anything after
+    the echo's direct sound, and no sureness that would speak for a person."""
+    return (
+        not case.free and case.late < weights.free_some and case.voiced < weights.content and case.sure < weights.known
+    )
+
+
 def _unheard_of(case: Case, weights: Weights) -> bool:
     """A few words out of an echo that the guard does not know yet, of which hardly anything came after that echo: a far
     end's canceller, too, lets whole words through while it learns."""
