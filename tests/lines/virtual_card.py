@@ -148,7 +148,9 @@ class VirtualCard:
             env=self.env,
         )  # fmt: skip
         try:
-            time.sleep(0.3)  # parecord has no way of saying that it has begun
+            began = time.monotonic()  # parecord says that it has begun by what it writes
+            while time.monotonic() - began < 5 and not (wav.exists() and wav.stat().st_size > 2000):
+                time.sleep(0.05)
             yield
         finally:
             recorder.terminate()
