@@ -83,10 +83,11 @@ class Scene:
         finished: float = 0.95,
         manners: Manners | None = None,
         tuning: Tuning | None = None,
+        meter: VirtualMeter | None = None,
     ) -> None:
         self.mind = mind or Mind()
         self.line = ScriptedLine(script if isinstance(script, np.ndarray) else script(self))
-        meter = VirtualMeter("fixed")
+        meter = meter or VirtualMeter("fixed")
         playback = Playback(RATE, 256)
         recogniser = FakeRecogniser(texts)
         self.ears = Ears(LoudIsNear(), recogniser, FakeTurnEnd(finished), meter, language="en", tuning=tuning)
@@ -331,17 +332,13 @@ def test_a_short_word_is_waited_for_where_the_recogniser_is_slow() -> None:
     def script(scene: Scene) -> Iterator[Samples]:
         yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]), talk(0.5), quiet(12))
 
-    scene = Scene(script, texts=["tell me something"] * 2 + ["stop"])
-    scene.ears.meter = SlowMeter("fixed")
-    scene.run()
+    scene = Scene(script, texts=["tell me something"] * 2 + ["stop"], meter=SlowMeter("fixed")).run()
     assert not scene.all("user.rejected")
     assert scene.all("agent.stopped")[0].data["reason"] == "interrupted"
 
 
 def test_a_slow_recogniser_is_free_when_the_turn_ends() -> None:
-    scene = Scene(np.concatenate([quiet(0.3), talk(6), quiet(12)]))
-    scene.ears.meter = scene.ears.hearing._meter = SlowMeter("fixed")
-    scene.run()
+    scene = Scene(np.concatenate([quiet(0.3), talk(6), quiet(12)]), meter=SlowMeter("fixed")).run()
     partials = [event.t for event in scene.all("user.partial")]
     assert len(partials) == 2  # one on the way, and the whole
     assert partials[1] < 6.3 + 3.5

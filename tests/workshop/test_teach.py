@@ -22,6 +22,7 @@ from echoless.workshop.mind.pocket import train as training  # noqa: E402
 from echoless.workshop.mind.pocket.chatml import About, Words  # noqa: E402
 from echoless.workshop.mind.pocket.decode import Decoder  # noqa: E402
 from echoless.workshop.mind.pocket.dialogue import Dialogue  # noqa: E402
+from echoless.workshop.mind.pocket.export import add_shape  # noqa: E402
 from echoless.workshop.mind.pocket.model import Llama, Shape  # noqa: E402
 from echoless.workshop.mind.pocket.nearness import Nearness  # noqa: E402
 from echoless.workshop.mind.pocket.recipe import HERE, RecipeError  # noqa: E402
@@ -68,15 +69,7 @@ def write(path: Path, model: Llama, vocab: Tokenizer) -> Path:
         for n, piece in enumerate(pieces)
     ]
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_context_length(shape.context)
-    writer.add_embedding_length(shape.width)
-    writer.add_block_count(shape.layers)
-    writer.add_feed_forward_length(shape.hidden)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.shared)
-    writer.add_rope_freq_base(shape.rope_base)
-    writer.add_layer_norm_rms_eps(shape.epsilon)
-    writer.add_vocab_size(shape.vocab)
+    add_shape(writer, shape)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
     writer.add_token_list(pieces)

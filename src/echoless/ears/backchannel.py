@@ -9,9 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import lru_cache
 
-from rapidfuzz.distance import Indel
-
-from echoless.ears.words import alike, is_han, sounds, tokens
+from echoless.ears.words import alike, alike_in_one, is_han, tokens
 
 
 class Said(StrEnum):
@@ -120,12 +118,7 @@ def nod_misheard(text: str) -> bool:
 
 def _most_alike(words: list[str], phrases: frozenset[tuple[str, ...]]) -> float:
     """The likeness, 0..1, of what sounds and is spelled most like `words`, taken as one word."""
-    whole, key = "".join(words), "".join(sounds(words))
-    return max(
-        0.5 * Indel.normalized_similarity(whole, "".join(phrase))
-        + 0.5 * Indel.normalized_similarity(key, "".join(sounds(phrase)))
-        for phrase in phrases
-    )
+    return max(alike_in_one(words, phrase) for phrase in phrases)
 
 
 def only_filler(text: str) -> bool:

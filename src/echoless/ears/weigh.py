@@ -109,9 +109,8 @@ def weigh(case: Case, weights: Weights) -> Verdict:
         return Verdict.ECHO
     if ours and case.age <= weights.patience:
         return Verdict.ECHO if ended or case.final else Verdict.WAIT
-    if (case.kind is Said.STOP and not _unheard_of(case, weights)) or (
-        case.kind is Said.CONTENT and _carries(case, weights)
-    ):
+    command = case.kind is Said.STOP and not _unheard_of(case, weights)
+    if command or (case.kind is Said.CONTENT and _carries(case, weights)):
         return Verdict.INTERRUPTION
     if ended and case.final:
         return _of_what_is_over(case, weights)

@@ -95,6 +95,11 @@ def alike(a: str, b: str) -> float:
     return _similarity(a, sound(a), b, sound(b))
 
 
+def alike_in_one(these: Sequence[str], those: Sequence[str]) -> float:
+    """The same for two runs of tokens in Latin script, each taken as one word."""
+    return _likeness("".join(these), "".join(sounds(these)), "".join(those), "".join(sounds(those)))
+
+
 ALIKE = 0.65
 
 
@@ -167,10 +172,15 @@ def _match(these: list[_Word], those: list[_Word]) -> float:
 
 
 def _similarity(a: str, a_key: str, b: str, b_key: str) -> float:
-    keys = Indel.normalized_similarity(a_key, b_key)
     if _IS_HAN.match(a):
+        keys = Indel.normalized_similarity(a_key, b_key)
         return keys if keys == 1.0 else 0.8 * keys
-    return 0.5 * Indel.normalized_similarity(_spelled(a), _spelled(b)) + 0.5 * keys
+    return _likeness(_spelled(a), a_key, _spelled(b), b_key)
+
+
+def _likeness(a: str, a_key: str, b: str, b_key: str) -> float:
+    """Half by spelling, half by sound."""
+    return 0.5 * Indel.normalized_similarity(a, b) + 0.5 * Indel.normalized_similarity(a_key, b_key)
 
 
 def _timed(text: str, begin: float, end: float) -> list[_Word]:

@@ -181,8 +181,8 @@ class _Judge:
                 around = self.speech[max(0, one.begin - NOTICE) : one.end + NOTICE]
                 if around.any():  # whatever the agent does then may be owed to somebody else
                     return out
-                soon = down is not None and down <= one.end + NOTICE
-                out["stops_agent"] = soon and not self._went_on(one.begin, down or 0)
+                stops = down is not None and down <= one.end + NOTICE and not self._went_on(one.begin, down)
+                out["stops_agent"] = stops
             elif one.begin + NOTICE + STAYS <= len(self.levels):
                 noticed = down is not None and down - one.begin <= NOTICE
                 out["noticed"] = noticed
@@ -204,17 +204,16 @@ class _Judge:
     def _went_on(self, begin: int, down: int) -> bool:
         """Whether the agent held its breath in frames [begin, down) and then talked on: it ended later by itself."""
         audible = self.levels[begin:down] > self.audible_dbfs
-        if len(audible) < HELD:
-            return False
-        held = np.flatnonzero(np.convolve(~audible, np.ones(HELD), "valid") == HELD)
-        return len(held) > 0 and int(np.count_nonzero(audible[held[0] :])) >= WENT_ON
+        held = self._stays(~audible, 0, HELD)
+        return held is not None and int(np.count_nonzero(audible[held:])) >= WENT_ON
 
     def _silent(self, at: int) -> int | None:
         return self._stays(self.levels < self.audible_dbfs, at)
 
-    def _stays(self, low: NDArray[np.bool_], at: int) -> int | None:
-        while at + STAYS <= len(low):
-            loud = np.flatnonzero(~low[at : at + STAYS])
+    def _stays(self, low: NDArray[np.bool_], at: int, frames: int = STAYS) -> int | None:
+        """The first frame from `at` on from which `frames` in a row are low."""
+        while at + frames <= len(low):
+            loud = np.flatnonzero(~low[at : at + frames])
             if not len(loud):
                 return at
             at += int(loud[-1]) + 1

@@ -59,6 +59,20 @@ def add_vocab(writer: gguf.GGUFWriter, tokenizer: Path, size: int) -> None:
     writer.add_chat_template(TEMPLATE)
 
 
+def add_shape(writer: gguf.GGUFWriter, shape: Shape) -> None:
+    """The sizes of a model, as llama.cpp reads them."""
+    writer.add_context_length(shape.context)
+    writer.add_embedding_length(shape.width)
+    writer.add_block_count(shape.layers)
+    writer.add_feed_forward_length(shape.hidden)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.shared or shape.heads)
+    writer.add_rope_dimension_count(shape.width // shape.heads)
+    writer.add_rope_freq_base(shape.rope_base)
+    writer.add_layer_norm_rms_eps(shape.epsilon)
+    writer.add_vocab_size(shape.vocab)
+
+
 def export(out: Path, stage: str, kind: str, path: Path) -> Path:
     """Write the model to `path` in the number format `kind` (f32, f16, q8_0); norms stay float32."""
     recipe, model = load_run(out, stage)
@@ -71,16 +85,7 @@ def export(out: Path, stage: str, kind: str, path: Path) -> Path:
     writer.add_license(recipe.licence)
     writer.add_languages(recipe.languages)
     writer.add_file_type(file_type)
-    writer.add_context_length(shape.context)
-    writer.add_embedding_length(shape.width)
-    writer.add_block_count(shape.layers)
-    writer.add_feed_forward_length(shape.hidden)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.heads)
-    writer.add_rope_dimension_count(shape.width // shape.heads)
-    writer.add_rope_freq_base(shape.rope_base)
-    writer.add_layer_norm_rms_eps(shape.epsilon)
-    writer.add_vocab_size(shape.vocab)
+    add_shape(writer, shape)
     add_vocab(writer, out / "tokenizer.json", shape.vocab)
     for name, weight in model.state_dict().items():
         values = weight.float().numpy()

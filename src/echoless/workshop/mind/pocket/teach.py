@@ -38,10 +38,10 @@ from echoless.workshop.mind.pocket.recipe import Recipe, RecipeError, Stage, is_
 from echoless.workshop.mind.pocket.selftalk import Harvest, Openings, hold
 from echoless.workshop.mind.pocket.sieve import Sieve
 from echoless.workshop.mind.pocket.start import load_gguf
-from echoless.workshop.mind.pocket.stream import Pool, stream
+from echoless.workshop.mind.pocket.stream import Pool
 from echoless.workshop.mind.pocket.taught import save_taught
 from echoless.workshop.mind.pocket.tongue import TONGUES
-from echoless.workshop.mind.pocket.train import How, Run, halves_pay, run_stage, shrunk
+from echoless.workshop.mind.pocket.train import How, Run, halves_pay, rows_of, run_stage, shrunk
 from echoless.workshop.mind.tune.unpack import tokenizer_of
 
 LEARNING = 0.4
@@ -101,7 +101,7 @@ def teach(recipe_path: Path, teacher: Path, out: Path, amount: Amount, how: How)
     words = Words(heard)
     own = f"own-{language}"
     found[own] = About(found[own], words, language)
-    batches: Any = stream(recipe, stage, found, vocab, 0, how.workers, chatml.encode)
+    batches: Any = rows_of(recipe, stage, found, vocab, out, how, chatml.encode)
     if how.device != "cpu":  # the workers are forked before the device is touched
         batches = Pool(batches, recipe.seed)
     torch.manual_seed(recipe.seed)

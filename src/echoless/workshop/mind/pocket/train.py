@@ -33,9 +33,9 @@ from echoless.workshop.mind.pocket.lines import LinesError
 from echoless.workshop.mind.pocket.model import Llama, Shape
 from echoless.workshop.mind.pocket.recipe import Recipe, RecipeError, Stage, is_own, load_recipe, only, sources
 from echoless.workshop.mind.pocket.start import take_pieces, take_weights
-from echoless.workshop.mind.pocket.stream import Batch, Pool, mask_of, misheard, stream
+from echoless.workshop.mind.pocket.stream import Batch, Encode, Pool, mask_of, misheard, stream
 from echoless.workshop.mind.pocket.taught import Taught, load_taught
-from echoless.workshop.mind.pocket.vocab import join_vocabs, load_vocab, train_vocab
+from echoless.workshop.mind.pocket.vocab import encode, join_vocabs, load_vocab, train_vocab
 
 SAVE_EVERY, SAVE_AFTER = 50, 60.0
 """A checkpoint every so many steps, but not before so many seconds since the last one."""
@@ -147,16 +147,17 @@ def shrunk(stage: Stage, rows: int) -> Stage:
 
 
 def rows_of(
-    recipe: Recipe, stage: Stage, found: dict[str, Any], vocab: Tokenizer, out: Path, how: How
+    recipe: Recipe, stage: Stage, found: dict[str, Any], vocab: Tokenizer, out: Path, how: How, encoded: Encode = encode
 ) -> Iterable[Batch]:
-    """What the stage reads, from where its checkpoint stands. `found`: the sources by name."""
+    """What the stage reads, from where its checkpoint stands; nothing where it is done. `found`: the sources by name,
+    `encoded`: how a dialogue becomes pieces."""
     path, first = out / f"{stage.name}.pt", 0
     if path.exists():
         state = torch.load(path, weights_only=True, map_location="cpu")
         if state["done"]:
             return []
         first = state["step"]
-    batches = stream(recipe, stage, found, vocab, first, how.workers)
+    batches = stream(recipe, stage, found, vocab, first, how.workers, encoded)
     return Pool(batches, recipe.seed, 1 + stage.steps // 6) if how.fast else batches
 
 
