@@ -4,6 +4,7 @@ espeak-ng's American English at 165 words a minute. Runs in the peers' own envir
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import threading
 import wave
@@ -22,6 +23,7 @@ class Moonshine:
         from moonshine_voice.utils import get_model_path
 
         folder = str(get_model_path("tiny-en"))  # in the wheel: nothing is fetched
+        os.environ.setdefault("MOONSHINE_ORT_SINGLE_THREAD", "1")  # as we run it
         self._engine = Transcriber(folder, ModelArch.TINY, options={"return_audio_data": "false"})
         self._one_at_a_time = threading.Lock()
         self.words(bytes(2 * RATE), RATE)  # the first run is slower than all others
