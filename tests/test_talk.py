@@ -19,6 +19,7 @@ from echoless.mind.decent import ReplyFilter
 from echoless.mind.door import MindError, MindTraits
 from echoless.mind.lexicon import Lexicon
 from echoless.rooms.virtual import VirtualMeter, run_virtual
+from echoless.steps import STEPS, answers
 from echoless.talk import Call, Manners
 from echoless.voice.fake import FakeVoice
 from echoless.voice.playback import Playback
@@ -143,7 +144,12 @@ def test_a_question_is_answered_once_and_heard_to_its_end() -> None:
 
 def test_the_answer_begins_soon_after_the_last_word() -> None:
     scene = Scene(np.concatenate([quiet(0.5), talk(1.2), quiet(3)])).run()
-    assert scene.all("agent.started")[0].t - 1.7 < 0.6
+    started = scene.all("agent.started")[0]
+    assert started.t - 1.7 < 0.6
+    (answer,) = answers([(1.7, 5.0)], scene.events)
+    assert list(answer.at) == list(STEPS)  # each step is told of
+    assert 0 < answer.at["voice"] < answer.at["words"] <= answer.at["begun"] <= answer.at["token"] <= answer.at["sound"]
+    assert answer.at["sound"] < answer.at["ended"] <= answer.at["audible"] < 600
 
 
 def test_who_wants_more_patience_gets_it() -> None:

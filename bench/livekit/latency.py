@@ -5,18 +5,18 @@
 A real server on loopback, a caller in a process of its own. Everybody gets the same recogniser (Moonshine tiny), voice
 (espeak-ng), canned reply and questions. Every second answer is cut into after 3.6 s (livekit-agents is deaf for the
 first three). Times are read off the caller's two sound files: its last sound to the agent's first one at its end,
-and its first sound to the agent's silence there.
+and its first sound to the agent's silence there. Where the time of our answers went is told by records of our calls.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import shutil
 import statistics
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -26,12 +26,15 @@ import soundfile
 from bench.livekit.parts import PEER, Call, Program, Sides, ended_as_by_ctrl_c, keep, ours, theirs
 from bench.peers.canned import Canned
 
+from echoless import steps
 from echoless.frames import RATE
 from echoless.livekit.access import Access
 from echoless.livekit.server import LocalServer
+from echoless.recall import RecordError, recall
 from echoless.rooms.levels import read_wav
 from echoless.rooms.people import People
 from echoless.rooms.talkers import trim
+from echoless.timing import timing
 
 CUT_AFTER = 3.6
 LONGEST_WAIT = 15.0
@@ -42,10 +45,11 @@ class Figures:
     """Seconds. `missed`: interruptions that did not work, `unanswered`: questions without an answer."""
 
     response: list[float] = field(default_factory=list)
-    parts: list[dict[str, float]] = field(default_factory=list)
     stop: list[float] = field(default_factory=list)
     missed: int = 0
     unanswered: int = 0
+    answers: list[steps.Answer] = field(default_factory=list)
+    """Of ours: the steps of each answer, by its call's record."""
 
 
 def phrases(folder: Path, count: int, seed: int, manner: str = "read") -> list[Path]:
@@ -90,6 +94,19 @@ async def hold(call: Call, say: Sequence[Path]) -> int:
     return unanswered
 
 
+def recorded(folder: Path) -> list[steps.Answer]:
+    """The steps of the answers in the records below `folder`; of none where they cannot be read."""
+    found: list[steps.Answer] = []
+    try:
+        for each in sorted(folder.iterdir()) if folder.is_dir() else ():
+            call = recall(each)
+            spans = timing(call).responses
+            found += steps.answers(((span.begin, span.end + 2.0) for span in spans), call.events)
+    except RecordError as error:
+        print(f"no steps: {error}", file=sys.stderr)
+    return found
+
+
 async def measure(name: str, access: Access, agent: Program, says: str, say: list[Path], folder: Path) -> Figures:
     """One agent, one call."""
     figures = Figures()
@@ -103,10 +120,10 @@ async def measure(name: str, access: Access, agent: Program, says: str, say: lis
             await call.hang_up()
     sides = Sides.read(folder)
     figures.response = sides.responses()
-    figures.parts = [each["parts"] for each in json.loads((folder / "latencies.json").read_text())]
     stops = sides.stops()
     figures.stop = [each for each in stops if each is not None]
     figures.missed = sum(each is None for each in stops)
+    figures.answers = recorded(folder / "record")
     return figures
 
 
@@ -119,16 +136,19 @@ async def run(turns: int, rounds: int, seed: int, manner: str, folder: Path) -> 
             for name, figures in total.items():
                 where = folder / f"{name}-{number}"
                 where.mkdir(parents=True, exist_ok=True)
-                make = ours if name == "echoless" else theirs
-                agent = make(server.access, canned.url, where / "agent.log")
+                if name == "echoless":
+                    keep = {"ECHOLESS_RECORD": str(where / "record")}
+                    agent = ours(server.access, canned.url, where / "agent.log", environment=keep)
+                else:
+                    agent = theirs(server.access, canned.url, where / "agent.log")
                 says = "ready for" if name == "echoless" else "registered worker"
                 found = await measure(name, server.access, agent, says, say, where)
                 print(f"{name}, round {number + 1}: {summary(found)}", flush=True)
                 figures.response += found.response
-                figures.parts += found.parts
                 figures.stop += found.stop
                 figures.missed += found.missed
                 figures.unanswered += found.unanswered
+                figures.answers += found.answers
     return total
 
 
@@ -145,16 +165,14 @@ def summary(figures: Figures) -> str:
 
 
 def whither(figures: Figures) -> str:
-    """Where the time of an answer went, as our agent tells it: medians. What is left are the ways and the buffers."""
-    told = {
-        name: statistics.median(each[name] for each in figures.parts)
-        for name in ("turn", "reply", "way")
-        if figures.parts
-    }
-    rest = statistics.median(figures.response) - sum(told.values()) if figures.response and told else 0.0
+    """Where the time of our answers went, as they are heard in the room; the caller hears them later by both ways."""
+    audible = [answer.at["audible"] / 1000 for answer in figures.answers if "audible" in answer.at]
+    if not audible or not figures.response:
+        return "no record says where the time of an answer went"
+    ways = statistics.median(figures.response) - statistics.median(audible)
     return (
-        f"waiting for the turn's end {told.get('turn', 0):.2f} s, reply {told.get('reply', 0):.2f} s, way to the "
-        f"loudspeaker as told {told.get('way', 0):.2f} s, the rest (way of the question, buffers) {rest:.2f} s"
+        f"{steps.table(figures.answers)}\n\n{steps.each(figures.answers)}\n\n"
+        f"both ways through the server, with jitter buffers: {ways:.2f} s"
     )
 
 
@@ -178,7 +196,7 @@ def main() -> None:
     for name, figures in total.items():
         print(f"{name}: {summary(figures)}")
     mine, other = total.values()
-    print(f"echoless: {whither(mine)}")
+    print(f"echoless, in the room:\n\n{whither(mine)}")
     for what in ("response", "stop"):
         a, b = getattr(mine, what), getattr(other, what)
         if a and b:

@@ -128,11 +128,12 @@ def doctor(
 def show(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A call record.")],
     out: Annotated[Path | None, typer.Option("--out", help="The picture; as a rule DIR/call.png.")] = None,
+    steps: Annotated[bool, typer.Option("--steps", help="A line for each answer: where its time went.")] = False,
 ) -> None:
-    """Draw a call record as one picture, and sum it up in a few lines."""
+    """Draw a call record as one picture, sum it up in a few lines, and tell where the time of its answers went."""
     from echoless.show import show as draw
 
-    typer.echo(draw(folder, out))
+    typer.echo(draw(folder, out, steps))
 
 
 @app.command()

@@ -19,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from echoless import steps
 from echoless.plain import plain
 from echoless.recall import Recalled, recall
 from echoless.timing import Timing, percentiles, timing
@@ -39,8 +40,9 @@ MODES = {"guarded": "#fff4d6", "half": "#ffe1dc"}
 FONTS = ["DejaVu Sans", "Noto Sans CJK SC", "Noto Sans SC", "WenQuanYi Micro Hei", "PingFang SC", "Microsoft YaHei"]
 
 
-def show(folder: Path, out: Path | None = None) -> str:
-    """Draw the record in `folder` into `out` (as a rule `folder`/call.png); what to tell about it, in a few lines.
+def show(folder: Path, out: Path | None = None, every: bool = False) -> str:
+    """Draw the record in `folder` into `out` (as a rule `folder`/call.png); what to tell about it, in a few lines, and
+    where the time of its answers went, with `every` for each of them.
 
     Raises RecordError, and OSError where the picture cannot be written.
     """
@@ -51,7 +53,7 @@ def show(folder: Path, out: Path | None = None) -> str:
         warnings.filterwarnings("ignore", message="Glyph")  # no font here has it: a box is drawn
         mpl.logging.getLogger("matplotlib.font_manager").setLevel("ERROR")  # type: ignore[attr-defined]
         draw(call, measured).savefig(out, dpi=DPI)
-    return "\n".join([*map(plain, summary(call, measured)), str(out)])
+    return "\n".join([*map(plain, (*summary(call, measured), *waits(call, measured, every))), str(out)])
 
 
 def summary(call: Recalled, measured: Timing) -> list[str]:
@@ -75,6 +77,14 @@ def summary(call: Recalled, measured: Timing) -> list[str]:
     if count["failure"]:
         lines.append(f"{count['failure']} failures: " + "; ".join(str(e.data.get("part")) for e in call.of("failure")))
     return lines
+
+
+def waits(call: Recalled, measured: Timing, every: bool = False) -> list[str]:
+    """Where the time of the answers went: a table, and with `every` a line for each answer before it."""
+    found = steps.answers(((span.begin, span.end + 2.0) for span in measured.responses), call.events)
+    if not found:
+        return []
+    return [*(steps.each(found).splitlines() if every else ()), *steps.table(found).splitlines()]
 
 
 def draw(call: Recalled, measured: Timing) -> Figure:

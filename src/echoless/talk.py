@@ -84,6 +84,7 @@ class Call:
         self._prefill: asyncio.Task[None] | None = None
         self._question = ""
         self._turn = 0
+        self._token: float | None = None
         self._closing = False
         self._quiet_since: float | None = None
         self._heard = Heard(0, "", "")
@@ -215,7 +216,9 @@ class Call:
             self.history.user(self._question)
             self._question = ""
         self._feed(f.ReplyAudible(generation))
-        self._emit("agent.started", turn=self._turn, generation=generation)
+        came = {"token": self._token, "sound": self.playback.came_at / self.playback.rate}
+        told = {name: round(seconds, 3) for name, seconds in came.items() if seconds is not None}
+        self._emit("agent.started", turn=self._turn, generation=generation, **told)
 
     def _marks(self, event: SentenceEnded) -> list[tuple[int, int]]:
         """Marks of a sentence in samples of the record."""
@@ -308,6 +311,7 @@ class Call:
         if self._tasks is None:
             work.close()
             return
+        self._token = None
         self._reply = self._tasks.create_task(work, name="reply")
 
     def _halt(self) -> Heard:
@@ -345,6 +349,7 @@ class Call:
             pieces = self.meter.outside("think", self.mind.reply(turns))  # which closes what it is given
             async with contextlib.aclosing(pieces):  # type: ignore[type-var]
                 async for piece in pieces:
+                    self._token = self.seconds if self._token is None else self._token
                     for sentence in sentences.feed(piece):
                         await self.speaker.say(generation, decent(sentence.text))
             for sentence in sentences.flush():

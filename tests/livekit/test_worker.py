@@ -20,6 +20,7 @@ from echoless.livekit.client import Client, attribute
 from echoless.livekit.memory import unpacked
 from echoless.livekit.server import LocalServer
 from echoless.serve.rooms import Rooms
+from echoless.settings import Settings
 from tests.livekit.people import Person, until
 from tests.livekit.workers import RunningWorker
 
@@ -147,6 +148,14 @@ async def until_async(true, seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not await true():
             await asyncio.sleep(0.2)
+
+
+def test_conversations_of_one_worker_are_recorded_apart(tmp_path: Path) -> None:
+    from echoless.livekit.job import recorded_apart
+
+    folders = {recorded_apart(Settings(record=tmp_path), job).record for job in ("AJ_1", "AJ_2")}
+    assert len(folders) == 2 and {folder.parent for folder in folders if folder} == {tmp_path}
+    assert recorded_apart(Settings(), "AJ_1").record is None
 
 
 def test_no_model_of_livekits_is_loaded() -> None:

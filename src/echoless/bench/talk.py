@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from echoless.bench import timeline
+from echoless import steps
 from echoless.bench.script import Said, compose
 from echoless.catalogue import pulled
 from echoless.frames import Chunk, Event, Samples, Turn
@@ -58,18 +58,17 @@ class Figures:
     unnoticed: int = 0
     hesitations: int = 0
     cut_off: int = 0
-    answers: list[timeline.Answer] = field(default_factory=list)
+    answers: list[steps.Answer] = field(default_factory=list)
     start_to_listening: float = 0.0
     cpu_seconds_a_minute: float = 0.0
     peak_megabytes: float = 0.0
 
 
 class Stopwatch:
-    """Times from a request to its first result, by part; `note` is told of each as it comes."""
+    """Times from a request to its first result, by part."""
 
-    def __init__(self, note: Callable[[str], None]) -> None:
+    def __init__(self) -> None:
         self.first: dict[str, list[float]] = {"token": [], "audio": []}
-        self.note = note
 
     def mind(self, reply: Callable[[Sequence[Turn]], AsyncIterator[str]]) -> Callable[..., AsyncIterator[str]]:
         async def timed(turns: Sequence[Turn]) -> AsyncIterator[str]:
@@ -79,7 +78,6 @@ class Stopwatch:
                 async for piece in pieces:
                     if waiting:
                         self.first["token"].append(1000 * (time.perf_counter() - begun))
-                        self.note("bench.token")
                         waiting = False
                     yield piece
 
@@ -91,7 +89,6 @@ class Stopwatch:
             for number, chunk in enumerate(speak(text)):
                 if number == 0:
                     self.first["audio"].append(1000 * (time.perf_counter() - begun))
-                    self.note("bench.sound")
                 yield chunk
 
         return timed
@@ -172,14 +169,15 @@ async def hold(said: Sequence[Said], mic: Path, out: Path, settings: dict[str, A
     events: list[Event] = []
     async with opened(loaded.settings) as call:
         figures.start_to_listening = time.perf_counter() - begun
-        watch = Stopwatch(lambda name: events.append(Event(call.seconds, name, {})))
+        watch = Stopwatch()
         _instrument(call, watch)
         call.subscribe(events.append)
         await call.run()
         figures.recognise = [1000 * seconds for seconds in call.meter.spent["recognise"]]
     figures.first_token, figures.first_audio = watch.first["token"], watch.first["audio"]
     measure(said, out, events, figures)
-    figures.answers = timeline.answers(said, events, soundfile.info(out).duration)
+    until = [*(each.begin for each in said[1:]), soundfile.info(out).duration]
+    figures.answers = steps.answers(((each.end, at) for each, at in zip(said, until, strict=True)), events)
     return figures
 
 
@@ -242,7 +240,7 @@ def main() -> None:
         figures.cpu_seconds_a_minute = (cpu_seconds() - before) / minutes
     usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     figures.peak_megabytes = max(usage) / (1024 * 1024 if sys.platform == "darwin" else 1024)
-    print(table(figures), timeline.table(figures.answers), sep="\n\n")
+    print(table(figures), steps.table(figures.answers), sep="\n\n")
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(asdict(figures), indent=1), "utf-8")

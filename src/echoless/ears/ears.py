@@ -176,7 +176,7 @@ class Ears:
             return [Started(self._evidence())]
         if change is Change.BEGAN and turn:
             turn.pause += 1
-            turn.likely, turn.ended = None, False
+            turn.sure, turn.likely, turn.ended = [], None, False
             return [] if turn.weighing else [Started(self._evidence())]
         if change is Change.STOPPED and turn:
             if not turn.early:
@@ -231,7 +231,7 @@ class Ears:
         if silence >= wait.end:
             turn.ended = True
             self.breaker.user_spoke()
-            evidence = self._evidence(finished=round(known.finished, 3), share=share)
+            evidence = self._evidence(finished=round(known.finished, 3), share=share, **_waited(turn, silence))
             out.append(TurnEnded(text, evidence, known.spoken.name if known.spoken else None))
         elif self.listener.length > LONGEST:
             turn.settled.append(known.text)
@@ -350,6 +350,8 @@ class Ears:
         if known.spoken is None and turn.known:
             known.spoken = turn.known.spoken  # not every stretch is looked at
         turn.known = known
+        if known.wish.pause == turn.pause:
+            turn.sure.append((round(self.listener.silence * BLOCK_SECONDS, 3), round(known.finished, 3)))
         if known.wish.again:
             return []
         return [Partial(turn.text(known.text))] if known.text and not turn.weighing else []
@@ -377,3 +379,9 @@ class Ears:
     def close(self) -> None:
         """Let go of the engines."""
         self.hearing.close()
+
+
+def _waited(turn: Open, silence: float) -> dict[str, object]:
+    """How long it was silent, in seconds: at the end of `turn`, when its words were known, each time it was asked."""
+    known = {"words": turn.sure[0][0], "sure_at": list(turn.sure)} if turn.sure else {}
+    return {"silence": round(silence, 3), **known}

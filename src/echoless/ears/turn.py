@@ -57,6 +57,8 @@ class Open:
     settled: list[str] = field(default_factory=list)
     """Words of sound that was let go."""
     known: Known | None = None
+    sure: list[tuple[float, float]] = field(default_factory=list)
+    """Of the pause that it is in: seconds of silence, and how likely the turn was complete as far as was known then."""
     pause: int = 0
     asked: int = 0
     """Length of sound last asked about."""

@@ -94,7 +94,7 @@ class Job:
         # Not ctx.api: its session reads all certificates first, in which time no sound is handled.
         async with api.LiveKitAPI() as admin, Memory(admin, ctx.room.name, ctx.room.metadata) as memory:
             conversation = Conversation(
-                self.settings,
+                recorded_apart(self.settings, ctx.job.id),
                 ctx.room,
                 past=unpacked(ctx.room.metadata),
                 keep=memory.keep,
@@ -121,6 +121,13 @@ class Job:
         while conversation.call is None:
             await asyncio.sleep(0.05)
         (self.folder / OPENING).unlink(missing_ok=True)
+
+
+def recorded_apart(settings: Settings, job: str) -> Settings:
+    """The same; where calls are recorded, this one in a folder of its own below: many conversations share settings."""
+    if settings.record is None:
+        return settings
+    return settings.model_copy(update={"record": settings.record / f"{time.strftime('%Y%m%d-%H%M%S')}-{job}"})
 
 
 async def keep_reporting(conversation: Conversation, path: Path) -> None:

@@ -107,6 +107,8 @@ class Playback:
         self.starved_samples = 0
         self.audible = False
         """Whether the block taken last held any of the agent's sound."""
+        self.came_at = 0
+        """Line sample at which the first sound of the reply had come."""
         self.held = False
         """While true a reply that has not begun does not begin; what goes on already goes on."""
         self.on_take: Callable[[], None] | None = None
@@ -137,6 +139,8 @@ class Playback:
         if not self._admit(generation):
             return False
         said = Speakable.plain(text) if isinstance(text, str) else text
+        if not self._reply:
+            self.came_at = self.position
         if not self._reply or self._reply[-1].complete:
             self._reply.append(Sentence(generation, said, self.rate))
         self._reply[-1].text = said
