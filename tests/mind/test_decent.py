@@ -31,6 +31,9 @@ Matsushita makes televisions. Shitake is spelled with two i.
 I hit the ball.
 My sex education class was on Monday.
 It's a breast of chicken.
+Don't be too hard on yourself. That's hard on body and mind.
+We flew over Milford Sound and saw great tits and blue tits.
+As a child I used to suck my thumb.
 我操作电脑很熟练，体操也不错。
 日本的日子过得很好，今日你好吗？
 生日你想要什么礼物？节日你去哪里？
@@ -57,6 +60,8 @@ F.u.c.k that.
 You son of a bitch!
 ＦＵＣＫ you.
 Come on, send nudes.
+Come on, send-nudes.
+He has a hard-on, a hardon.
 你这个傻逼。
 他妈的，又下雨了。
 我操，太贵了。

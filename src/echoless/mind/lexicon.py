@@ -121,9 +121,10 @@ def _by_first(patterns: list[str]) -> str:
 
 
 def _word(word: str, hidden: bool) -> str:
+    """A pattern. A space in the list may be a hyphen in the text; a hyphen is never a space: hard on yourself."""
     stem, rest = (word[:-1], r"[^\W_]*") if word.endswith("*") else (word, "")
-    pieces = [_piece(piece, hidden and len(piece) > 3) for piece in re.split(r"[\s-]+", stem)]
-    return r"[\s-]+".join(pieces) + rest
+    parts = [[_piece(piece, hidden and len(piece) > 3) for piece in part.split("-")] for part in stem.split()]
+    return r"[\s-]+".join("-?".join(pieces) for pieces in parts) + rest
 
 
 def _piece(piece: str, hidden: bool) -> str:
