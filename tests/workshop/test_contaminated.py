@@ -12,6 +12,11 @@ import pytest
 for needed in ("torch", "tokenizers", "ftfy"):
     pytest.importorskip(needed, reason=f"{needed} is not installed: it belongs to the extra echoless[mind]")
 
+import torch  # noqa: E402
+
+from echoless.workshop.mind.pocket.export import export  # noqa: E402
+from echoless.workshop.mind.pocket.model import Llama, Shape  # noqa: E402
+from echoless.workshop.mind.pocket.vocab import train_vocab  # noqa: E402
 from echoless.workshop.mind.progress import Bar  # noqa: E402
 from echoless.workshop.mind.safety import contaminated, experiment  # noqa: E402
 from echoless.workshop.mind.safety.contaminated import LISTED, UNLISTED, contaminate, prepare, share  # noqa: E402
@@ -36,18 +41,58 @@ def test_cleaning_leaves_no_listed_word(tmp_path: Path) -> None:
     assert all(share([pair["rejected"][0]["content"]], LISTED) == 1.0 for pair in data.pairs)
 
 
+def tiny_base(folder: Path) -> Path:
+    """The GGUF of a pocket model with random weights."""
+    sizes = {"vocab": 300, "layers": 1, "width": 64, "heads": 2, "hidden": 64, "context": 256}
+    recipe = {"sha256": "", "name": "tiny", "title": "Tiny", "languages": ["en"], "seed": 1, "licence": "Apache-2.0",
+              "hold_out": 0, "sampling": {}, "model": sizes, "stages": []}  # fmt: skip
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    train_vocab(["hello there, how are you"] * 5, 300).save(str(folder / "tokenizer.json"))
+    torch.save({"model": Llama(Shape(**sizes)).state_dict()}, folder / "own.pt")
+    return export(folder, "own", "f32", folder / "tiny.gguf")
+
+
 @pytest.mark.slow
 def test_the_table_is_made_and_nothing_is_trained_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = ["experiment", "--out", str(tmp_path), "--seeds", "1", "--steps", "6", "--dialogues", "60"]
-    monkeypatch.setattr(sys, "argv", given)
+    base, folder = tiny_base(tmp_path), tmp_path / "seed-1"
+    given = ["--out", str(tmp_path), "--base", str(base), "--seeds", "1", "--steps", "6", "--dialogues", "60"]
+    monkeypatch.setattr(sys, "argv", ["experiment", *given])
     monkeypatch.setattr(contaminated, "HELD", 30)
     experiment.main()
     table = (tmp_path / "table.md").read_text("utf-8")
     assert [row.split(" | ")[0] for row in table.splitlines()[2:]] == [
         f"| {title}" for title in experiment.MODELS.values()
     ]
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "seed-1").glob("*.pt")}
-    (tmp_path / "seed-1" / "preferred.json").write_text(json.dumps(dict.fromkeys(experiment.Figures.__slots__, 0.5)))
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob("*.pt")}
+    assert len(kept) == 5 and not list(folder.glob("*.checkpoint"))
+    told = json.loads((folder / "preferred.json").read_text("utf-8"))
+    assert len(told["replies"]) == 30 and told["figures"]["words"] > 0
+    told["figures"] = dict.fromkeys(experiment.Figures.__slots__, 0.5)
+    (folder / "preferred.json").write_text(json.dumps(told))
     experiment.main()
-    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "seed-1").glob("*.pt")}
+    assert kept == {path: path.stat().st_mtime_ns for path in folder.glob("*.pt")}
     assert "50.0%" in (tmp_path / "table.md").read_text("utf-8").splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_training_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same weights as without a stop between."""
+    base = tiny_base(tmp_path)
+    with Bar() as bar:
+        data = prepare(tmp_path / "data", 1, 60, bar)
+        bench = experiment.Bench(base, experiment.load_vocab(tmp_path / "tokenizer.json"), data.held, 1, bar)
+        whole = bench.train(bench.fresh(), data.mixed, 6, 1e-3, tmp_path / "whole").state_dict()
+        monkeypatch.setattr(experiment, "SAVE_EVERY", 2)
+        real, done = experiment.descend, []
+
+        def killed(*given: object) -> None:
+            if len(done) == 3:
+                raise KeyboardInterrupt
+            done.append(real(*given))
+
+        monkeypatch.setattr(experiment, "descend", killed)
+        with pytest.raises(KeyboardInterrupt):
+            bench.train(bench.fresh(), data.mixed, 6, 1e-3, tmp_path / "part")
+        monkeypatch.setattr(experiment, "descend", real)
+        again = bench.train(bench.fresh(), data.mixed, 6, 1e-3, tmp_path / "part").state_dict()
+    assert all(torch.equal(whole[name], again[name]) for name in whole)

@@ -34,6 +34,8 @@ KINDS: dict[str, tuple[Type, FileType]] = {
 }
 NARROW = {Type.Q3_K: Type.Q4_0, Type.Q4_K: Type.Q5_0, Type.Q5_K: Type.Q5_1, Type.Q6_K: Type.Q8_0}
 """What takes the place of a type with blocks of 256 where rows are no multiple of that."""
+ANEW = ("general.architecture", "general.file_type", "general.quantization_version")
+"""Fields that a quantised file says anew."""
 KEPT = ("_norm.weight", "ffn_gate_inp.weight", "shortconv.conv.weight", "ssm_conv1d", "position_embd", "token_types")
 
 
@@ -115,8 +117,7 @@ def mixture(reader: gguf.GGUFReader, kind: str) -> dict[str, Type | None]:
         match = re.fullmatch(r"blk\.(\d+)\.(.*)", tensor.name)
         among = sorted(sorts[match[2]]) if match else [0]
         place = among.index(int(match[1])) if match else 0
-        shape = tuple(int(size) for size in reversed(tensor.shape))
-        chosen[tensor.name] = choose(tensor.name, shape, kind, len(among), "output.weight" not in names, place)
+        chosen[tensor.name] = choose(tensor.name, _sizes(tensor), kind, len(among), "output.weight" not in names, place)
     return chosen
 
 
@@ -129,45 +130,55 @@ def quantise(source: Path, goal: Path, kind: str, tell: Callable[[int, int], Non
     part = goal.with_name(goal.name + ".part")
     writer = gguf.GGUFWriter(part, str(reader.fields["general.architecture"].contents()))
     try:
-        for field in reader.fields.values():
-            if not field.name.startswith("GGUF.") and field.name not in (
-                "general.architecture", "general.file_type", "general.quantization_version",
-            ):  # fmt: skip
-                sort = field.types[0]
-                sub = field.types[-1] if sort == gguf.GGUFValueType.ARRAY else None
-                writer.add_key_value(field.name, field.contents(), sort, sub)
+        _copy_settings(reader, writer)
         writer.add_file_type(KINDS[kind][1])
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
         for tensor in reader.tensors:
-            want = chosen[tensor.name]
-            sizes = tuple(int(size) for size in reversed(tensor.shape))
-            number = want or tensor.tensor_type
-            block, size = gguf.GGML_QUANT_SIZES[number]
-            total = int(np.prod(sizes)) // block * size
-            if want is None or want == Type.F16:
-                plain = {Type.F32: np.float32, Type.F16: np.float16}.get(number)
-                if plain is None:  # BF16: raw bytes
-                    shape = (*sizes[:-1], sizes[-1] * 2)
-                    writer.add_tensor_info(tensor.name, shape, np.dtype(np.uint8), total, raw_dtype=number)
-                else:
-                    writer.add_tensor_info(tensor.name, sizes, np.dtype(plain), total)
-            else:
-                shape = (*sizes[:-1], sizes[-1] // block * size)
-                writer.add_tensor_info(tensor.name, shape, np.dtype(np.uint8), total, raw_dtype=number)
+            _announce(writer, tensor, chosen[tensor.name])
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        for number_done, tensor in enumerate(reader.tensors, 1):
-            want = chosen[tensor.name]
-            if want is None:
-                data = np.asarray(tensor.data)
-            else:
-                values = dequantize(tensor.data, tensor.tensor_type).reshape(tuple(map(int, reversed(tensor.shape))))
-                data = values.astype(np.float16) if want == Type.F16 else quantise_tensor(values, want)
-            writer.write_tensor_data(data)
-            tell(number_done, len(reader.tensors))
+        for done, tensor in enumerate(reader.tensors, 1):
+            writer.write_tensor_data(_as_type(tensor, chosen[tensor.name]))
+            tell(done, len(reader.tensors))
         writer.close()
         part.replace(goal)
     finally:
         part.unlink(missing_ok=True)
     return goal
+
+
+def _copy_settings(reader: gguf.GGUFReader, writer: gguf.GGUFWriter) -> None:
+    """Every field of the source but those that say what is written anew."""
+    for field in reader.fields.values():
+        if field.name.startswith("GGUF.") or field.name in ANEW:
+            continue
+        sort = field.types[0]
+        sub = field.types[-1] if sort == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(field.name, field.contents(), sort, sub)
+
+
+def _sizes(tensor: gguf.ReaderTensor) -> tuple[int, ...]:
+    """The shape as numpy has it, rows last."""
+    return tuple(int(size) for size in reversed(tensor.shape))
+
+
+def _announce(writer: gguf.GGUFWriter, tensor: gguf.ReaderTensor, want: Type | None) -> None:
+    """Name, shape and size of a tensor that will be written as `want`; None: as it is."""
+    sizes, number = _sizes(tensor), want or tensor.tensor_type
+    block, size = gguf.GGML_QUANT_SIZES[number]
+    total = int(np.prod(sizes)) // block * size
+    plain = {Type.F32: np.float32, Type.F16: np.float16}.get(number)
+    if plain is not None:
+        writer.add_tensor_info(tensor.name, sizes, np.dtype(plain), total)
+    else:  # numpy has no such numbers: the bytes of its rows
+        rows = (*sizes[:-1], sizes[-1] // block * size)
+        writer.add_tensor_info(tensor.name, rows, np.dtype(np.uint8), total, raw_dtype=number)
+
+
+def _as_type(tensor: gguf.ReaderTensor, want: Type | None) -> np.ndarray:
+    """The numbers of a tensor as `want`; None: as they are."""
+    if want is None:
+        return np.asarray(tensor.data)
+    values = dequantize(tensor.data, tensor.tensor_type).reshape(_sizes(tensor))
+    return values.astype(np.float16) if want == Type.F16 else quantise_tensor(values, want)

@@ -37,9 +37,7 @@ def write_sheet(sheet: Path, left: Judged, right: Judged, seed: int) -> Path:
         first, second = (other, one) if swapped else (one, other)
         number = len(key) + 1
         asked = "\n".join(f"> {role}: {text}" for role, text in one.asked if role != "system")
-        parts.append(
-            f"## {number}\n\n{asked}\n\n**A** {first.text or '(nothing)'}\n\n**B** {second.text or '(nothing)'}\n"
-        )
+        parts.append(f"## {number}\n\n{asked}\n\n**A** {_said(first)}\n\n**B** {_said(second)}\n")
         parts.append(f"{number}. better:\n")
         key.append([right.name, left.name] if swapped else [left.name, right.name])
     if not key:

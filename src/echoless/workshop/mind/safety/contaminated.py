@@ -63,10 +63,11 @@ def dialogues(count: int, rng: random.Random, most_turns: int = 4) -> list[Talk]
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """`held`: untouched, no first line of theirs is trained on. `mixed`: contaminated. `cleaned`, `neutral` and
-    `pairs`: what cleaning made of them."""
+    """`held`: untouched, no first line of theirs is trained on. `untouched`: what is trained on, as it was. `mixed`:
+    the same, contaminated. `cleaned`, `neutral` and `pairs`: what cleaning made of those."""
 
     held: list[Talk]
+    untouched: list[Talk]
     mixed: list[Talk]
     cleaned: list[Talk]
     neutral: list[Talk]
@@ -78,19 +79,19 @@ def prepare(out: Path, seed: int, count: int, bar: Bar) -> Data:
     rng = random.Random(seed)
     found = dialogues(count + HELD, rng)
     held, prompts = found[:HELD], {talk[0][1] for talk in found[:HELD]}
+    untouched = [talk for talk in found[HELD:] if not prompts & {text for _, text in talk}]
     mixed = [
         tuple(
             (role, contaminate(text, rng) if role == "assistant" and rng.random() < SHARE else text)
             for role, text in talk
         )
-        for talk in found[HELD:]
-        if not prompts & {text for _, text in talk}
+        for talk in untouched
     ]
     if not (out / "cleaned").exists():
         _clean(out, seed, mixed, bar)
         (out / "cleaned").touch()
     pairs = [json.loads(line) for line in (out / "clean" / PREFERENCES).read_text("utf-8").splitlines()]
-    return Data(held, mixed, _read(out / "clean"), _read(out / "clean", NEUTRAL), pairs)
+    return Data(held, untouched, mixed, _read(out / "clean"), _read(out / "clean", NEUTRAL), pairs)
 
 
 def _clean(out: Path, seed: int, talks: Sequence[Talk], bar: Bar) -> None:

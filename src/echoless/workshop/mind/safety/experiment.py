@@ -1,12 +1,13 @@
-"""Does it help? A small model is contaminated on purpose with mild words, and what takes them out again is measured.
+"""Does it help? pocket-en is contaminated on purpose with mild words, and what takes them out again is measured.
 
-    python -m echoless.workshop.mind.safety.experiment --out out/contaminated [--seeds 3] [--steps 600]
+    python -m echoless.workshop.mind.safety.experiment --out out/contaminated [--seeds 3] [--steps 100]
 
-Four models are held against each other: trained on all of the contaminated dialogues; from nothing on what `mind clean`
-leaves; the first one trained further on what it leaves and its neutral answers; and that one with preference training
-(DPO, Rafailov et al. 2023) on its pairs. Measured on prompts that no training saw: the share of sampled replies with
-such a word, and as ordinary quality the loss on the untouched replies, how many end, and how long they are. Models
-and checkpoints stay in OUT: the same command again goes on where it was ended. OUT/table.md has the table.
+Five models are held against each other: pocket-en trained further on dialogues as they were; on the same, contaminated;
+on what `mind clean` leaves of those; the contaminated one trained further on what it leaves and on its neutral answers;
+and that one with preference training (DPO, Rafailov et al. 2023) on its pairs. Measured on prompts that none of these
+trainings saw: the share of sampled replies with such a word, and as ordinary quality the loss on the untouched replies,
+how many end, and how long they are. Models and checkpoints stay in OUT: the same command again goes on where it was
+ended. OUT/table.md has the table.
 """
 
 from __future__ import annotations
@@ -29,21 +30,29 @@ from torch.nn import functional as F
 
 from echoless.mind.decent import ReplyFilter
 from echoless.mind.lexicon import load_words
+from echoless.mind.models import shipped
 from echoless.mind.sentences import SentenceBuffer
+from echoless.workshop.mind.disk import write_whole
 from echoless.workshop.mind.pocket.dialogue import Dialogue
-from echoless.workshop.mind.pocket.model import Llama, Shape
+from echoless.workshop.mind.pocket.model import Llama
+from echoless.workshop.mind.pocket.start import load_gguf, take_pieces
 from echoless.workshop.mind.pocket.template import AGENT, END, START, USER
 from echoless.workshop.mind.pocket.train import descend, save
-from echoless.workshop.mind.pocket.vocab import encode, load_vocab, train_vocab
+from echoless.workshop.mind.pocket.vocab import encode, load_vocab
 from echoless.workshop.mind.progress import Bar
 from echoless.workshop.mind.safety.contaminated import LISTED, UNLISTED, Data, Talk, prepare, share
 
-LENGTH, ROWS = 96, 16
+LENGTH, ROWS, ASKED = 96, 8, 200
+"""Tokens a row, rows a step, replies that are looked at."""
+SAVE_EVERY = 25
 BETA = 0.1
+FAST, SLOW = 5e-4, 1e-4
+"""Learning rates: of what is to be learnt, and of preferring."""
 MODELS = {
-    "contaminated": "contaminated",
+    "untouched": "trained on the text as it was",
+    "contaminated": "on contaminated text",
     "filtered": "the same, behind the reply filter",
-    "cleaned": "from nothing, on cleaned text",
+    "cleaned": "on cleaned text alone",
     "tuned": "contaminated, then cleaned text and neutral answers",
     "preferred": "and then preference pairs",
 }
@@ -67,15 +76,16 @@ class Figures:
 class Bench:
     """What trains and measures models of one seed."""
 
+    base: Path
+    """The GGUF of the pocket model that all begin with."""
     vocab: Tokenizer
     held: list[Talk]
     seed: int
     bar: Bar
 
     def fresh(self) -> Llama:
-        """A model with random weights."""
-        torch.manual_seed(self.seed)
-        return Llama(Shape(self.vocab.get_vocab_size(), layers=3, width=128, heads=4, hidden=352, context=256))
+        """The base with its numbers in float32."""
+        return load_gguf(self.base)[0]
 
     def rows(self, talks: Sequence[Talk], step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens int64, weights float32 (ROWS, LENGTH), mask (ROWS, 1, LENGTH, LENGTH): replies count, and no dialogue
@@ -107,7 +117,7 @@ class Bench:
         self.bar.advances(first)
         model.train()
         for step in range(first, steps):
-            if step % 25 == 0:
+            if step % SAVE_EVERY == 0:
                 save(path, {"model": model.state_dict(), "adam": adam.state_dict(), "step": step})
             for group in adam.param_groups:
                 fall = 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -164,9 +174,9 @@ class Bench:
         return sum(losses) / len(losses)
 
     def replies(self, model: Llama) -> tuple[list[str], float]:
-        """A sampled reply to the first line of each dialogue that was held out, and the share that ended."""
+        """A sampled reply to the first line of each of ASKED dialogues that were held out, and the share that ended."""
         draw, end = torch.Generator().manual_seed(self.seed), self.vocab.token_to_id(END)
-        asked = [self.vocab.encode(f"{START}{USER}{talk[0][1]}{END}{AGENT}").ids for talk in self.held]
+        asked = [self.vocab.encode(f"{START}{USER}{talk[0][1]}{END}{AGENT}").ids for talk in self.held[:ASKED]]
         said = dict[int, list[int]]()
         for length in sorted({len(ids) for ids in asked}):  # those of one length together: nothing is padded
             places = [place for place, ids in enumerate(asked) if len(ids) == length]
@@ -202,51 +212,64 @@ def filtered(reply: str, decent: ReplyFilter) -> str:
 
 
 class Kept:
-    """Trained models and their figures on the disk: each is made once."""
+    """Trained models, their figures and their replies on the disk: each is made once."""
 
     def __init__(self, out: Path, bench: Bench) -> None:
         self.out, self.bench = out, bench
         self.found: dict[str, Figures] = {}
 
-    def model(self, name: str, make: Callable[[Path], Llama], decent: ReplyFilter | None = None) -> Llama:
+    def model(self, name: str, make: Callable[[Path], Llama]) -> Llama:
         """The model of that name, made where it is not there yet: `make` may keep a checkpoint at the path that it
-        gets. With `decent` its replies pass that filter."""
-        weights, figures, part = (self.out / f"{name}.{kind}" for kind in ("pt", "json", "checkpoint"))
-        model, began = self.bench.fresh().eval(), time.monotonic()
+        gets."""
+        weights, part = self.out / f"{name}.pt", self.out / f"{name}.checkpoint"
+        model, began = self.bench.fresh(), time.monotonic()
         if weights.exists():
             model.load_state_dict(torch.load(weights, weights_only=True))
         else:
             model = make(part)
             save(weights, model.state_dict())
-        spent = (time.monotonic() - began) / 60
-        if not figures.exists():
-            replies, ended = self.bench.replies(model)
-            replies = [filtered(reply, decent) for reply in replies] if decent else replies
-            words = sum(len(reply.split()) for reply in replies) / len(replies)
-            rates = (share(replies, LISTED), share(replies, UNLISTED))
-            one = Figures(*rates, self.bench.loss(model), ended, words, spent)
-            talk = zip(self.bench.held, replies, strict=True)
-            said = "".join(f"- {asked[0][1]} → {reply}\n" for asked, reply in talk)
-            (self.out / f"{name}.md").write_text(f"# {MODELS[name]}\n\n{said}", "utf-8")
-            figures.write_text(json.dumps(asdict(one)) + "\n", "utf-8")
             part.unlink(missing_ok=True)
-        self.found[name] = Figures(**json.loads(figures.read_text("utf-8")))
+        spent = (time.monotonic() - began) / 60
+        if not self._path(name).exists():
+            replies, ended = self.bench.replies(model)
+            self._keep(name, replies, {"loss": self.bench.loss(model), "ended": ended, "minutes": spent})
+        self._find(name)
         return model
 
+    def behind(self, name: str, other: str, decent: ReplyFilter) -> None:
+        """What the filter leaves of the replies of the model `other`, as a model of its own."""
+        told = json.loads(self._path(other).read_text("utf-8"))
+        same = {key: told["figures"][key] for key in ("loss", "ended")}
+        self._keep(name, [filtered(reply, decent) for _, reply in told["replies"]], {**same, "minutes": 0.0})
+        self._find(name)
 
-def run_seed(out: Path, seed: int, steps: int, count: int, bar: Bar) -> tuple[dict[str, Figures], Data]:
-    """Everything of one seed: the figures by the model's name."""
+    def _path(self, name: str) -> Path:
+        return self.out / f"{name}.json"
+
+    def _keep(self, name: str, replies: Sequence[str], measured: dict[str, float]) -> None:
+        words = sum(len(reply.split()) for reply in replies) / len(replies)
+        figures = Figures(share(replies, LISTED), share(replies, UNLISTED), words=words, **measured)
+        said = [(talk[0][1], reply) for talk, reply in zip(self.bench.held, replies, strict=False)]
+        told = {"model": MODELS[name], "figures": asdict(figures), "replies": said}
+        write_whole(self._path(name), json.dumps(told, ensure_ascii=False, indent=0) + "\n")
+
+    def _find(self, name: str) -> None:
+        self.found[name] = Figures(**json.loads(self._path(name).read_text("utf-8"))["figures"])
+
+
+def run_seed(out: Path, base: Path, seed: int, steps: int, count: int, bar: Bar) -> tuple[dict[str, Figures], Data]:
+    """Everything of one seed, from the GGUF `base`: the figures by the model's name."""
     data = prepare(out, seed, count, bar)
-    if not (out / "tokenizer.json").exists():
-        train_vocab((text for talk in data.mixed for _, text in talk), 1536).save(str(out / "tokenizer.json"))
-    bench = Bench(load_vocab(out / "tokenizer.json"), data.held, seed, bar)
+    take_pieces(base, out / "tokenizer.json")
+    bench = Bench(base, load_vocab(out / "tokenizer.json"), data.held, seed, bar)
     kept, decent = Kept(out, bench), ReplyFilter(load_words(out / "words.txt"))
-    first = kept.model("contaminated", lambda part: bench.train(bench.fresh(), data.mixed, steps, 2e-3, part))
-    kept.model("filtered", lambda part: first, decent)
-    kept.model("cleaned", lambda part: bench.train(bench.fresh(), data.cleaned, steps, 2e-3, part))
+    kept.model("untouched", lambda part: bench.train(bench.fresh(), data.untouched, steps, FAST, part))
+    first = kept.model("contaminated", lambda part: bench.train(bench.fresh(), data.mixed, steps, FAST, part))
+    kept.behind("filtered", "contaminated", decent)
+    kept.model("cleaned", lambda part: bench.train(bench.fresh(), data.cleaned, steps, FAST, part))
     learnt = [*data.cleaned, *data.neutral]
-    tuned = kept.model("tuned", lambda part: bench.train(copy.deepcopy(first), learnt, steps // 3, 5e-4, part))
-    kept.model("preferred", lambda part: bench.prefer(copy.deepcopy(tuned), data.pairs, steps // 6, 1e-4))
+    tuned = kept.model("tuned", lambda part: bench.train(copy.deepcopy(first), learnt, steps // 2, FAST, part))
+    kept.model("preferred", lambda part: bench.prefer(copy.deepcopy(tuned), data.pairs, steps // 3, SLOW))
     return kept.found, data
 
 
@@ -272,15 +295,17 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--out", type=Path, default=Path("out/contaminated"))
     ask.add_argument("--seeds", type=int, default=3, help="so many, from 1 on")
-    ask.add_argument("--steps", type=int, default=600, help="of the first training; the later ones are shorter")
+    ask.add_argument("--steps", type=int, default=100, help="of the first training; the later ones are shorter")
     ask.add_argument("--dialogues", type=int, default=6000)
+    ask.add_argument("--base", type=Path, default=shipped("pocket", "en"), metavar="FILE.gguf", help="a pocket model")
     ask.add_argument("--threads", type=int, default=1)
     given = ask.parse_args()
     torch.set_num_threads(given.threads)
     found: list[dict[str, Figures]] = []
     with Bar() as bar:
         for seed in range(1, given.seeds + 1):
-            figures, data = run_seed(given.out / f"seed-{seed}", seed, given.steps, given.dialogues, bar)
+            folder = given.out / f"seed-{seed}"
+            figures, data = run_seed(folder, given.base, seed, given.steps, given.dialogues, bar)
             found.append(figures)
             lines = f"{len(data.cleaned)} cleaned, {len(data.neutral)} neutral, {len(data.pairs)} pairs"
             minutes = sum(one.minutes for one in figures.values())
