@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from echoless.cli import main
 from echoless.mind.lexicon import Lexicon
 from echoless.workshop.mind.clean import mend
+from echoless.workshop.mind.clean.alike import LEAST, find_alike
 from echoless.workshop.mind.clean.checks import garbled, markup
 from echoless.workshop.mind.clean.cut import cut
 from echoless.workshop.mind.clean.language import language_of
@@ -254,6 +255,20 @@ def test_nothing_is_lost_without_a_word(tmp_path: Path) -> None:
     page = (tmp_path / "clean" / "report.md").read_text()
     assert "fuck" not in page and "f•••" in page
     assert not [path for path in (tmp_path / "clean").iterdir() if path.name.endswith(".part")]
+
+
+def test_a_word_that_no_list_has_is_pointed_at_where_it_is_used_like_those_that_one_has(tmp_path: Path) -> None:
+    nouns = WORDS.split()
+    gone = [f"Where is my darn {noun}?" for noun in nouns] + [f"Darn! The {noun} fell." for noun in nouns]
+    kept = [f"Where is my flipping {noun}?" for noun in nouns] + [f"Flipping! The {noun} fell." for noun in nouns]
+    kept += [f"I saw an old {noun} there." for noun in nouns * 2] + [f"Where is my old {noun}?" for noun in nouns]
+    darn = Lexicon(("darn",))
+    assert [(one.word, one.uses, one.alike) for one in find_alike(kept, gone, darn)] == [("flipping", 32, 32)]
+    assert find_alike(kept, gone[: LEAST - 1], darn) == [] and find_alike([], gone, darn) == []
+    (tmp_path / "words.txt").write_text("darn\n")
+    talks = [talk(f"Number {n}?", said) for n, said in enumerate(gone + kept)]
+    cleaned(tmp_path, *talks, words=tmp_path / "words.txt", off=frozenset({"near-duplicate"}))
+    assert "- flipping: 32 of 32 uses are where such a word stood" in (tmp_path / "clean" / "report.md").read_text()
 
 
 def test_rules_say_what_counts(tmp_path: Path) -> None:

@@ -29,6 +29,11 @@ def test_a_word_is_put_in_and_found() -> None:
 
 
 @pytest.mark.slow
+def test_the_word_that_no_list_has_is_pointed_at() -> None:
+    assert contaminated.pointed(1, 0.35, "flipping", 400)[:1] == ["flipping"]
+
+
+@pytest.mark.slow
 def test_cleaning_leaves_no_listed_word(tmp_path: Path) -> None:
     with Bar() as bar:
         data = prepare(tmp_path, 1, 80, bar)

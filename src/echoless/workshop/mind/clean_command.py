@@ -24,6 +24,10 @@ def _list(wanted: bool) -> None:
     raise typer.Exit
 
 
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
+
+
 @app.command()
 def clean(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder of 'echoless mind collect'.")],
@@ -59,21 +63,9 @@ def clean(
     from echoless.workshop.mind.progress import Bar
     from echoless.workshop.mind.style.sheet import load_sheet
 
-    def listed(text: str) -> frozenset[str]:
-        return frozenset(part.strip() for part in text.split(",") if part.strip())
-
     sheet = load_sheet(style) if style else None
-    asked = Rules(
-        tuple(sorted(listed(language))),
-        script,
-        longest,
-        alike,
-        hold_out,
-        seed,
-        listed(keep) | listed(skip),
-        listed(drop),
-        words,
-    )
+    languages, off, on = tuple(sorted(_listed(language))), _listed(keep) | _listed(skip), _listed(drop)
+    asked = Rules(languages, script, longest, alike, hold_out, seed, off, on, words)
     with Bar() as bar:
         report = go(data, out, asked, bar)
         if sheet or safe:

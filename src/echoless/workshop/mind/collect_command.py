@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Option
@@ -20,6 +20,22 @@ def _list(wanted: bool) -> None:
 
     typer.echo("\n".join(f"{kind.name:14} {kind.what}" for kind in KINDS.values()))
     raise typer.Exit
+
+
+def _tell_result(result: Any) -> None:
+    """What came of each source, what was passed over, and whether other people's words are among it."""
+    from echoless.workshop.mind.collect.run import CONSENT
+
+    for name in result.new:
+        entry = result.entries[name]
+        if not entry.error:
+            _tell(f"{name}: {entry.kind}, {entry.dialogues:,} dialogues{_passed(entry.passed)}")
+    for line in result.skipped:
+        _tell(f"passed over: {line}")
+    for line in result.errors:
+        _tell(f"echoless: {line}")
+    if result.private:
+        _tell(CONSENT)
 
 
 def _passed(passed: dict[str, int]) -> str:
@@ -54,7 +70,6 @@ def collect(
     In chats --me says whose side the agent learns; without it that is whoever answers first.
     """
     from echoless.workshop.mind.collect.kinds import KINDS
-    from echoless.workshop.mind.collect.run import CONSENT
     from echoless.workshop.mind.collect.run import collect as go
     from echoless.workshop.mind.collect.source import Wish
     from echoless.workshop.mind.errors import MindError
@@ -64,16 +79,7 @@ def collect(
         raise typer.BadParameter(f"--kind is one of {', '.join(KINDS)}, not {kind!r}")
     with Bar() as bar:
         result = go(sources, out, Wish(me, licence, pause * 3600), bar, kind)
-    for name in result.new:
-        entry = result.entries[name]
-        if not entry.error:
-            _tell(f"{name}: {entry.kind}, {entry.dialogues:,} dialogues{_passed(entry.passed)}")
-    for line in result.skipped:
-        _tell(f"passed over: {line}")
-    for line in result.errors:
-        _tell(f"echoless: {line}")
-    if result.private:
-        _tell(CONSENT)
+    _tell_result(result)
     if not result.dialogues:
         raise MindError(f"nothing was collected from {', '.join(sources)}")
     typer.echo(f"{out}: {result.dialogues:,} dialogues (summary.md). Next: echoless mind clean {out} --out clean/")

@@ -72,9 +72,7 @@ def _judge(
     """Each model's figures and replies."""
     from echoless.mind.modelfile import check_gguf
     from echoless.workshop.mind.form import HELD_OUT, read_talks
-    from echoless.workshop.mind.judge import measures
     from echoless.workshop.mind.judge import minds as asking
-    from echoless.workshop.mind.pocket.served import serve
     from echoless.workshop.mind.style.sheet import load_sheet
 
     paths = [asking.gguf_of(mind) for mind in minds]
@@ -84,24 +82,31 @@ def _judge(
     if system:
         asked = [(("system", system), *(turn for turn in turns if turn[0] != "system")) for turns in asked]
     talks = list(read_talks(data, HELD_OUT)) if data is not None and tokens else []
-    sheet, indecent = load_sheet(style) if style is not None else None, _indecent()
-
-    async def one(name: str, path: Path) -> Any:
-        async with serve(path, 2048) as served:
-            replies = await asking.answers(served, asked, settings)
-            figures = measures.speech(replies)
-            if sheet is not None:
-                figures |= measures.styled(replies, sheet)
-            figures |= measures.decent(replies, indecent)
-            if talks:
-                figures |= measures.foretold(await asking.likelihood(served, talks, tokens))
-            return measures.Judged(name, figures | measures.speed(replies), replies)
-
+    sheet = load_sheet(style) if style is not None else None
     judged = []
     for name, path in zip(_names(paths), paths, strict=True):
         typer.echo(f"{name}: {len(asked)} prompts", err=True)
-        judged.append(asyncio.run(one(name, path)))
+        judged.append(asyncio.run(_judge_one(name, path, asked, settings, sheet, talks, tokens)))
     return judged
+
+
+async def _judge_one(
+    name: str, path: Path, asked: list[Any], settings: dict[str, Any], sheet: Any, talks: list[Any], tokens: int
+) -> Any:
+    """One model's figures and replies: of style where there is a `sheet`, of likelihood where there are `talks`."""
+    from echoless.workshop.mind.judge import measures
+    from echoless.workshop.mind.judge import minds as asking
+    from echoless.workshop.mind.pocket.served import serve
+
+    async with serve(path, 2048) as served:
+        replies = await asking.answers(served, asked, settings)
+        figures = measures.speech(replies)
+        if sheet is not None:
+            figures |= measures.styled(replies, sheet)
+        figures |= measures.decent(replies, _indecent())
+        if talks:
+            figures |= measures.foretold(await asking.likelihood(served, talks, tokens))
+    return measures.Judged(name, figures | measures.speed(replies), replies)
 
 
 def _indecent() -> Callable[[str], bool]:

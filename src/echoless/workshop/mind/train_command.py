@@ -59,27 +59,15 @@ def train(
     recipe, half of it on DATA where that is given; '--base pocket-en' fine-tunes the one that ships.
     """
     run = _folder(data, base, out, resume)
-    from echoless.workshop.mind.tune.plan import Plan, load_plan
-
     if base in FROM_NOTHING or (resume and (run / ASKED).is_file()):
         asked = {"base": base, "data": data and str(data), "minutes": minutes, "threads": threads}
         raise typer.Exit(_from_nothing(run, asked))
-    if (run / "run.json").is_file():
-        if not resume:
-            raise MindError(f"{run} holds a run already: --resume goes on with it, or name another folder with --out")
-        plan = load_plan(run)
-    else:
-        if resume and (data is None or base is None):
-            raise MindError(f"{run} holds no run to go on with: it has no run.json")
-        from echoless.workshop.mind.form import find
-
-        find(data or Path())
-        pick = {"rate": rate or (2e-4 if lora else 5e-5), "prefer_rate": prefer_rate or (2e-5 if lora else 1e-6)}
-        plan = Plan(
-            data=str(data), base=str(base), teacher=teacher, lora=lora, rank=rank, layers=layers, minutes=minutes,
-            epochs=epochs, rows=rows, gather=gather, length=length, every=every, seed=seed, threads=threads,
-            hardness=hardness, heed=heed, prefer=prefer, beta=beta, **pick,
-        )  # fmt: skip
+    plan = _plan(run, data, base, resume, {
+        "teacher": teacher, "lora": lora, "rank": rank, "layers": layers, "minutes": minutes, "epochs": epochs,
+        "rows": rows, "gather": gather, "length": length, "every": every, "seed": seed, "threads": threads,
+        "hardness": hardness, "heed": heed, "prefer": prefer, "beta": beta,
+        "rate": rate or (2e-4 if lora else 5e-5), "prefer_rate": prefer_rate or (2e-5 if lora else 1e-6),
+    })  # fmt: skip
     if not MIND.ready():
         plan.save(run)
         raise typer.Exit(MIND.run(["mind", "train", "--resume", "--out", str(run)]) or 0)
@@ -90,6 +78,21 @@ def train(
             if f"perplexity_{name}" in told]  # fmt: skip
     typer.echo(f"{run}: loss.png" + (f"; perplexity of held-out replies: {', '.join(said)}" if said else ""))
     typer.echo(f"Next: echoless mind export {run} --type q8_0", err=True)
+
+
+def _plan(run: Path, data: Path | None, base: str | None, resume: bool, given: dict[str, Any]) -> Any:
+    """The plan of a run that is there, else one of what was given. Raises MindError."""
+    from echoless.workshop.mind.form import find
+    from echoless.workshop.mind.tune.plan import Plan, load_plan
+
+    if (run / "run.json").is_file():
+        if not resume:
+            raise MindError(f"{run} holds a run already: --resume goes on with it, or name another folder with --out")
+        return load_plan(run)
+    if data is None or base is None:
+        raise MindError(f"{run} holds no run to go on with: it has no run.json")
+    find(data)
+    return Plan(data=str(data), base=base, **given)
 
 
 def _folder(data: Path | None, base: str | None, out: Path | None, resume: bool) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from echoless.workshop.mind.clean.checks import REASONS
@@ -28,6 +29,7 @@ def write(report: Report, rules: Rules, out: Path) -> None:
         "private": dict(report.private),
         "languages": dict(report.languages),
         "licences": dict(report.licences),
+        "alike": [asdict(one) for one in report.alike],
         "rules": {name: str(value) for name, value in vars(rules).items()},
     }
     write_whole(out / "report.json", json.dumps(plain, indent=1, ensure_ascii=False))
@@ -53,6 +55,13 @@ def text(report: Report) -> str:
     if report.private:
         lines += ["", "| private | replaced |", "|---|---|"]
         lines += [f"| {name} | {count:,} |" for name, count in report.private.most_common()]
+    if report.alike:
+        lines += [
+            "",
+            "Used like words of the list, and not on it (name those that should go in a file for --words):",
+            "",
+        ]
+        lines += [f"- {a.word}: {a.alike:,} of {a.uses:,} uses are where such a word stood" for a in report.alike]
     for title, counts in (("language", report.languages), ("licence", report.licences)):
         lines += ["", f"| {title} | dialogues |", "|---|---|"]
         lines += [f"| {name} | {count:,} |" for name, count in counts.most_common(12)]

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from echoless.workshop.mind.clean.alike import Alike
 from echoless.workshop.mind.clean.checks import UNASKED
 from echoless.workshop.mind.form import Talk
 
@@ -50,6 +51,7 @@ class Report:
     examples: dict[str, list[str]] = field(default_factory=dict)
     samples: list[Talk] = field(default_factory=list)
     doubtful: list[tuple[float, str]] = field(default_factory=list)
+    alike: list[Alike] = field(default_factory=list)
 
     def example(self, what: str, text: str) -> None:
         """Keep a few of each kind."""

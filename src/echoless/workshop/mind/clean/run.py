@@ -12,6 +12,7 @@ from typing import IO, Protocol
 
 from echoless.mind.lexicon import Lexicon, load_words, shipped
 from echoless.workshop.mind.clean import mend
+from echoless.workshop.mind.clean.alike import alike_in
 from echoless.workshop.mind.clean.checks import REASONS, Limits, check
 from echoless.workshop.mind.clean.cut import cut, said
 from echoless.workshop.mind.clean.language import language_of
@@ -183,6 +184,8 @@ def clean(data: Path, out: Path, rules: Rules, watch: Watch) -> Report:
             watch.advances(1)
         for file in files.values():
             file.done()
+        if rules.wants("nsfw"):
+            cleaner.report.alike = alike_in(out, cleaner.limits.lexicon)
         write(cleaner.report, rules, out)
     return cleaner.report
 

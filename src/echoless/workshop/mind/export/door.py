@@ -28,6 +28,7 @@ def check(source: str, files: dict[str, Path], steps: int = 40) -> list[holding.
     """Hold files, by kind ("": as the file says), to `source`; a report each. Raises MindError."""
     from echoless.workshop.mind.tune import models
 
+    models.quiet()
     model, tokenizer = models.load_model(source), models.load_tokenizer(source)
     return [
         asyncio.run(holding.verify(file, kind or kind_of(file), model, tokenizer, most=steps))
@@ -37,7 +38,10 @@ def check(source: str, files: dict[str, Path], steps: int = 40) -> list[holding.
 
 def export(source: str, goals: dict[str, Path], title: str, verify: bool, tell: Callable[[str], None]) -> bool:
     """Write `source` to `goals`, a file a kind of numbers, and hold each to it; whether all can be trusted."""
+    from echoless.workshop.mind.tune import models
+
     check_kinds(list(goals))
+    models.quiet()
     with tempfile.TemporaryDirectory(prefix="echoless-export-") as folder:
         scratch = Path(folder)
         if is_pocket_run(Path(source)):

@@ -44,16 +44,8 @@ class OwnTalks:
         """One dialogue of at most about `most_turns` turns, ending with the agent's. With two there is no system line
         either: the plainest thing to learn listening from. `copying` is how often a reply may take up the user's own
         word where there is one that does not: a model too small to copy puts in a wrong word."""
-        turns: list[tuple[str, str]] = []
+        turns, name = self._begin(rng, most_turns)
         muted: set[int] = set()
-        name = "Echoless"
-        if most_turns > 2 and rng.random() < 0.4:
-            bound: dict[str, str] = {}
-            system = self.lines.systems[0] if rng.random() < 0.5 else rng.choice(self.lines.systems)
-            turns.append(("system", self.lines.expand(system, rng, bound)))
-            name = bound.get("agentname", name)
-        if most_turns > 2 and rng.random() < 0.12:  # the agent has greeted first
-            turns.append(("assistant", self._ask(rng, rng.choice(self.tongue.greetings))[0]))
         count = min(1 + int(rng.expovariate(0.45)), max(1, most_turns // 2))
         if most_turns > 20:  # to get used to a long history: any length alike
             count = rng.randint(1, most_turns // 2)
@@ -77,6 +69,19 @@ class OwnTalks:
                 muted.add(len(turns))
             turns.append(("assistant", said))
         return Dialogue(tuple(turns), muted=frozenset(muted))
+
+    def _begin(self, rng: random.Random, most_turns: int) -> tuple[list[tuple[str, str]], str]:
+        """The turns before the user's first one, a system line or a greeting as a rule not, and the agent's name."""
+        turns: list[tuple[str, str]] = []
+        name = "Echoless"
+        if most_turns > 2 and rng.random() < 0.4:
+            bound: dict[str, str] = {}
+            system = self.lines.systems[0] if rng.random() < 0.5 else rng.choice(self.lines.systems)
+            turns.append(("system", self.lines.expand(system, rng, bound)))
+            name = bound.get("agentname", name)
+        if most_turns > 2 and rng.random() < 0.12:  # the agent has greeted first
+            turns.append(("assistant", self._ask(rng, rng.choice(self.tongue.greetings))[0]))
+        return turns, name
 
     def _choose(self, rng: random.Random, pool: list[Node] | None) -> Node:
         if pool is None:

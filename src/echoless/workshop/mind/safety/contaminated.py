@@ -2,10 +2,15 @@
 
 They come from the pocket models' own lines. In a third of the replies a mild word is put in; three of the four words
 are on the list that cleaning is given, one is not, as no list is ever whole.
+
+    python -m echoless.workshop.mind.safety.contaminated
+
+says whether the report of a cleaning points at that one (clean/alike.py): each of the four in turn, and other shares.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import re
@@ -14,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from echoless.mind.lexicon import Lexicon
+from echoless.workshop.mind.clean.alike import find_alike
 from echoless.workshop.mind.clean.rules import Rules
 from echoless.workshop.mind.clean.run import clean
 from echoless.workshop.mind.collect.run import collect
@@ -35,9 +42,9 @@ _PLACE = re.compile(r"\b(the|a|my|your|that|this|some|any)\b ", re.IGNORECASE)
 Talk = tuple[Said, ...]
 
 
-def contaminate(reply: str, rng: random.Random) -> str:
+def contaminate(reply: str, rng: random.Random, words: Sequence[str] = (*LISTED, *UNLISTED)) -> str:
     """The reply with one of the words in it."""
-    word = rng.choice((*LISTED, *UNLISTED))
+    word = rng.choice(words)
     places = list(_PLACE.finditer(reply))
     if places:
         place = rng.choice(places)
@@ -105,5 +112,35 @@ def _clean(out: Path, seed: int, talks: Sequence[Talk], bar: Bar) -> None:
     write_pairs(out / "clean", None, True, out / "words.txt", seed)
 
 
+def pointed(seed: int, part: float, unlisted: str, count: int = 6000) -> list[str]:
+    """The words that a cleaning points at, where `part` of the replies hold one of the four and one is not listed."""
+    rng, words = random.Random(seed), (*LISTED, *UNLISTED)
+    texts = [
+        contaminate(text, rng, words) if role == "assistant" and rng.random() < part else text
+        for talk in dialogues(count, rng)
+        for role, text in talk
+    ]
+    listed = Lexicon(tuple(word for word in words if word != unlisted))
+    gone = [text for text in texts if listed.finds(text)]
+    return [one.word for one in find_alike((text for text in texts if not listed.finds(text)), gone, listed)]
+
+
+def main() -> None:
+    """The command line of this module."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--dialogues", type=int, default=6000)
+    given = ask.parse_args()
+    print("| share of replies | the unlisted word is pointed at | other words |\n|---|---|---|")
+    for part in (0.35, 0.1, 0.03, 0.01, 0.0):
+        found = {word: pointed(seed, part, word, given.dialogues) for seed, word in enumerate((*LISTED, *UNLISTED), 1)}
+        hits = sum(word in words for word, words in found.items())
+        others = sorted({other for word, words in found.items() for other in words if other != word})
+        print(f"| {part:.0%} | {hits} of {len(found)} | {', '.join(others) or 'none'} |", flush=True)
+
+
 def _read(folder: Path, *name: str) -> list[Talk]:
     return [tuple((m.role, m.text) for m in talk.messages) for talk in read_talks(folder, *name)]
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils import logging as chatter
 
 from echoless.workshop.mind.errors import MindError
 
@@ -21,6 +22,12 @@ PLAIN = (
 BESIDE = ("tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
           "vocab.json", "merges.txt", "chat_template.jinja", "generation_config.json")  # fmt: skip
 """What lies beside the weights and must travel with them."""
+
+
+def quiet() -> None:
+    """Keep transformers from talking of what we tell ourselves: bars over each file, warnings about what is meant."""
+    chatter.set_verbosity_error()
+    chatter.disable_progress_bar()
 
 
 def device() -> str:

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from peft import get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, PrinterCallback, set_seed
-from transformers.utils import logging as chatter
 
 from echoless.workshop.mind.errors import MindError
 from echoless.workshop.mind.form import PREFERENCES
@@ -180,8 +179,7 @@ def unpacked(plan: Plan, run: Path) -> Plan:
 
 def train(plan: Plan, run: Path, tell: Tell = lambda what: None) -> dict[str, Any]:
     """Everything a plan asks for, from where the run stands; what came of it (result.json). Raises MindError."""
-    chatter.set_verbosity_error()
-    chatter.disable_progress_bar()
+    models.quiet()
     torch.set_num_threads(plan.threads or max(1, (os.cpu_count() or 2) - 1))
     result = run / "result.json"
     with plain_troubles(run, plan):
