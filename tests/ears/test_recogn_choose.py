@@ -83,7 +83,6 @@ def test_moonshine_says_which_engines_know_other_languages() -> None:
         ("whisper", "faster_whisper", "pip install 'echoless[whisper]'"),
         ("sherpa", "sherpa_onnx", "pip install 'echoless[sherpa]'"),
         ("realtimestt", "RealtimeSTT", "pip install 'echoless[realtimestt]'"),
-        ("moonshine", "moonshine_voice", "pip install moonshine-voice==0.0.73"),
     ],
 )
 def test_a_missing_extra_is_one_line_with_the_command(

