@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.ears.test_recogn_believable import read
 
 from echoless.ears.door import RecogniserError
 from echoless.ears.recognisers import moonshine
 from echoless.ears.recognisers.moonshine import Moonshine
 from echoless.ears.recognisers.tokens import Tokens
 from echoless.frames import RATE
-from tests.ears.test_recogn_believable import read
 
 
 @pytest.fixture(scope="module")

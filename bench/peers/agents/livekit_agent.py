@@ -13,7 +13,7 @@ import sys
 from livekit import rtc
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext, cli, stt, tts
 from livekit.plugins import openai, silero
-from speech_parts import Moonshine, say
+from speech_parts import RATE, Moonshine, say
 
 TUNED = "--tuned" in sys.argv
 sys.argv = [word for word in sys.argv if word != "--tuned"]
@@ -28,11 +28,18 @@ class MoonshineStt(stt.STT):
         self._engine = Moonshine()
 
     async def _recognize_impl(self, buffer, *, language=None, conn_options=None) -> stt.SpeechEvent:
-        frame = rtc.combine_audio_frames(buffer)
-        words = await asyncio.to_thread(self._engine.words, bytes(frame.data), frame.sample_rate)
+        words = await asyncio.to_thread(self._engine.words, resampled(rtc.combine_audio_frames(buffer)), RATE)
         print(f"heard {words!r}", flush=True)
         said = stt.SpeechData(language="en", text=words)
         return stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[said])
+
+
+def resampled(frame: rtc.AudioFrame) -> bytes:
+    """The frame's samples at 16 kHz: a room's come at its own rate."""
+    if frame.sample_rate == RATE:
+        return bytes(frame.data)
+    resampler = rtc.AudioResampler(frame.sample_rate, RATE, quality=rtc.AudioResamplerQuality.HIGH)
+    return b"".join(bytes(part.data) for part in (*resampler.push(frame), *resampler.flush()))
 
 
 class EspeakStream(tts.ChunkedStream):

@@ -31,8 +31,9 @@ LEAST_SPEECH = 0.09
 _OF_SUBTITLES = (
     "you|so|the|and|oh|bye|i|i'm|i'm going|please subscribe|thank you|thanks for watching|thank you for watching"
 )
-FAVOURITES = frozenset(_OF_SUBTITLES.split("|"))
-"""What Whisper's kin, brought up on subtitles, make of a cough or a hiss."""
+_OF_BREATHS = "uh|um|ah"
+FAVOURITES = frozenset(f"{_OF_SUBTITLES}|{_OF_BREATHS}".split("|"))
+"""What recognisers, Whisper's kin brought up on subtitles above all, make of a cough or a hiss."""
 SURE_SPEECH = 0.25
 """Seconds of speech from which on even a favourite is believed; a cough reaches 160 ms."""
 

@@ -1,7 +1,7 @@
 """Moonshine tiny-en (Jeffries et al., 2024, arXiv:2410.15608): the default, its model inside a wheel; MIT.
 
-Of the wheel only the weights are used: run by onnxruntime from here they write the same words as its own engine in a third
-of the processor's time, without that engine's voice activity, which carries state from one call to the next and
+Of the wheel only the weights are used: run by onnxruntime from here they give the words of its own engine in
+a third of the time, without that engine's voice activity, which carries state from one call to the next and
 writes a "You" before short words (docs/log/recognisers.md). `Guarded` looks for speech instead.
 """
 
@@ -28,7 +28,7 @@ _BEGIN, _END = 1, 2
 
 
 class Moonshine:
-    """Moonshine tiny, English. `model` is a folder with its three files; '' takes the one in the wheel. Not reentrant."""
+    """Moonshine tiny, English. `model` is a folder with its three files; "" is the one in the wheel. Not reentrant."""
 
     def __init__(self, model: str = "") -> None:
         folder = Path(model) if model else files()[0].parent
