@@ -158,7 +158,7 @@ def test_who_wants_more_patience_gets_it() -> None:
         Scene(script, finished=0.5, tuning=TUNINGS[name]).run().all("user.said")[0].t
         for name in ("quick", "normal", "patient")
     ]
-    assert np.diff(ends) == pytest.approx([0.2, 0.7], abs=0.04)
+    assert np.diff(ends) == pytest.approx([0.2, 0.75], abs=0.04)
 
 
 def by_length(short: str, long: str, seconds: float) -> Callable[[Samples], str]:

@@ -70,6 +70,11 @@ def test_words_tell_a_beginning_from_a_whole(begun: str, whole: str, mark: str) 
     assert completeness(whole + mark) > completeness(begun + mark) + 0.15
 
 
+@pytest.mark.parametrize("text", ["Margaret, said Mr. Hale,", "好的，", "one, two、"])
+def test_a_comma_at_the_end_is_no_end(text: str) -> None:
+    assert completeness(text) < 0.1
+
+
 @pytest.mark.parametrize(
     "text", ["yes", "No.", "Okay!", "Stop.", "好的。", "等一下", "How are you?", "What is your name?"]
 )
