@@ -22,7 +22,7 @@ from echoless.meter import Meter
 from echoless.mind.decent import ReplyFilter
 from echoless.mind.door import Mind, MindError
 from echoless.mind.history import History
-from echoless.mind.sentences import SentenceBuffer
+from echoless.mind.sentences import Pace, SentenceBuffer
 from echoless.record import Recorder
 from echoless.voice.door import VoiceError
 from echoless.voice.playback import Heard, Playback, ReplyEnded, SentenceBegan, SentenceEnded
@@ -85,6 +85,7 @@ class Call:
         self._question = ""
         self._turn = 0
         self._token: float | None = None
+        self._pace = Pace()
         self._closing = False
         self._quiet_since: float | None = None
         self._heard = Heard(0, "", "")
@@ -343,13 +344,15 @@ class Call:
 
     async def _answer(self, generation: int, turns: tuple[Turn, ...]) -> None:
         """Words from the mind, sentence by sentence to the voice."""
-        sentences = SentenceBuffer()
+        sentences = SentenceBuffer(first=self._pace.first)
+        self._pace.began()
         decent = self.manners.decent.reply() if self.manners.decent else str
         try:
             pieces = self.meter.outside("think", self.mind.reply(turns))  # which closes what it is given
             async with contextlib.aclosing(pieces):  # type: ignore[type-var]
                 async for piece in pieces:
                     self._token = self.seconds if self._token is None else self._token
+                    self._pace.came(len(piece), self.seconds)
                     for sentence in sentences.feed(piece):
                         await self.speaker.say(generation, decent(sentence.text))
             for sentence in sentences.flush():

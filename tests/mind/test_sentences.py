@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoless.mind.sentences import SentenceBuffer
+from echoless.mind.sentences import FIRST, OPENING, Pace, SentenceBuffer
 
 NEVER = 10_000
 
@@ -65,6 +65,37 @@ def test_where_sentences_end(text: str) -> None:
 )
 def test_the_first_clause_comes_early(text: str, first: str) -> None:
     assert split(text, first=18)[0] == first
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Well, that is a fair thing to ask. Yes.", "Well,| that is a fair thing to ask.| Yes."),
+        (
+            "Well, yes, I would say that it is fine, more or less, so.",
+            "Well,| yes, I would say that it is fine,| more or less, so.",
+        ),
+        ("A, B and C.", "A, B and C."),
+        ("好，这个问题很有意思，我来想一想。", "好，|这个问题很有意思，|我来想一想。"),
+        ("No. It is not, I fear.", "No.| It is not, I fear."),
+        ("1,000 stars, all told.", "1,000 stars,| all told."),
+    ],
+)
+def test_a_quick_mind_opens_with_a_word(text: str, parts: str) -> None:
+    assert split(text, first=OPENING) == [part.strip() for part in parts.split("|")]
+
+
+def test_a_mind_is_quick_by_its_latest_reply() -> None:
+    pace = Pace()
+    assert pace.first == FIRST  # nothing is known of it
+    for characters_a_second, first in ((200, OPENING), (10, FIRST), (50, OPENING)):
+        pace.began()
+        for place in range(0, 80, 4):
+            pace.came(4, 7 + place / characters_a_second)
+        assert pace.first == first
+    pace.began()
+    pace.came(5, 9.0)  # and then it failed
+    assert pace.first == OPENING
 
 
 def test_only_the_first_sentence_is_cut_at_a_comma() -> None:

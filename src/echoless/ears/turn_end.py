@@ -41,7 +41,7 @@ class Tuning:
     even: float = 0.65
     unsure: float = 1.60
     slope: float = 0.60
-    ahead: float = 0.6
+    ahead: float = 0.9
     """Seconds before that at which a reply is begun: what mind and voice take to its first sound."""
 
 

@@ -13,6 +13,7 @@ _STRONG = ".!?…。！？｡︒"
 _WIDE = "。！？｡︒"
 _CLAUSE = ",;:—–"
 _WIDE_CLAUSE = "，、：；"
+_CLAUSES = _CLAUSE + _WIDE_CLAUSE
 _CLOSERS = "\"'”’»)]}*_`~」』）】》〉｝"
 _TITLES = frozenset(
     re.findall(
@@ -32,6 +33,12 @@ _MAYBE = frozenset(
 _LIST_MARK = re.compile(r"[ \t]*(?:\(?\d{1,3}|\(?[A-Za-z])$")
 _LONG_ENOUGH = 6
 _NO, _CUT, _WAIT = 0, 1, 2
+FIRST, OPENING = 18, 2
+"""Characters of the first clause that are worth saying by themselves: as a rule, and where the rest comes in time."""
+QUICK = 40.0
+"""Characters a second of a mind that has written a clause before an opening word ("Well,") and its pause are over."""
+ENOUGH = 24
+"""Characters by which a mind's pace is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +55,46 @@ class Sentence:
         return any(character.isalnum() for character in self.text)
 
 
+class Pace:
+    """How fast a mind writes, told by the beginning of its latest reply: how short a first clause is said at once.
+
+    A slow mind's "Well," would be followed by a hole. `began` and `came` are told of each reply, times in seconds.
+    """
+
+    def __init__(self) -> None:
+        self._rate = 0.0
+        self._since: float | None = None
+        self._count = 0
+
+    @property
+    def first(self) -> int:
+        """`first` of the next reply's `SentenceBuffer`."""
+        return OPENING if self._rate >= QUICK else FIRST
+
+    def began(self) -> None:
+        """A reply is asked for."""
+        self._since, self._count = None, 0
+
+    def came(self, characters: int, now: float) -> None:
+        """So many more have come."""
+        self._since = now if self._since is None else self._since
+        before, self._count = self._count, self._count + characters
+        if before < ENOUGH <= self._count:
+            self._rate = self._count / max(now - self._since, 1e-3)
+
+
 class SentenceBuffer:
     """Feed it pieces, take sentences.
 
     The first sentence is cut at a comma or its like once it has `first` characters (a third of that in wide scripts),
-    so that sound starts early. A sentence reaches at most `longest` characters, then it is cut at its last comma, else
-    its last space, else anywhere.
+    so that sound starts early; what comes after an opening word, once it has `FIRST`. `Pace` knows what `first` may be.
+    A sentence reaches at most `longest` characters, then it is cut at its last comma, else its last space, else
+    anywhere.
     """
 
-    def __init__(self, *, first: int = 18, longest: int = 280) -> None:
-        self._first = first
+    def __init__(self, *, first: int = FIRST, longest: int = 280) -> None:
+        self._least: int | None = first
+        """Characters from which on a clause is cut off; None once that is over."""
         self._longest = max(8, longest)
         self._text = ""
         self._start = 0
@@ -101,6 +138,8 @@ class SentenceBuffer:
     def _take(self, end: int) -> Sentence:
         sentence = Sentence(self._text[self._start : end], self._base + self._start, self._base + end)
         self._start = self._at = end
+        opened = self._least is not None and self._least < FIRST and sentence.text.rstrip()[-1:] in _CLAUSES
+        self._least = FIRST if opened else None
         return sentence
 
     def _forget(self) -> None:
@@ -122,8 +161,8 @@ class SentenceBuffer:
             return self._strong(at, stop)
         if character == "；" and at - self._start >= _LONG_ENOUGH:
             return _CUT, at + 1
-        if character in _CLAUSE + _WIDE_CLAUSE and self._base + self._start == 0:
-            return self._clause(at, stop)
+        if self._least is not None and character in _CLAUSES:
+            return self._clause(at, stop, self._least)
         return _NO, 0
 
     def _strong(self, at: int, stop: int) -> tuple[int, int]:
@@ -172,11 +211,11 @@ class SentenceBuffer:
     def _line_start(self, at: int) -> int:
         return max(self._start, self._text.rfind("\n", self._start, at) + 1)
 
-    def _clause(self, at: int, stop: int) -> tuple[int, int]:
-        """At a comma and its like in the first sentence of a reply."""
+    def _clause(self, at: int, stop: int, least: int) -> tuple[int, int]:
+        """At a comma and its like in the first sentence of a reply, or in what comes after its opening word."""
         text, wide = self._text, self._text[at] in _WIDE_CLAUSE
         spoken = sum(3 if ord(character) > 0x2E7F else 1 for character in text[self._start : at] if character.isalnum())
-        if spoken * 5 < self._first * 4:
+        if spoken * 5 < least * 4:
             return _NO, 0
         after = self._past(at + 1, stop, _CLOSERS)
         if after == stop:
