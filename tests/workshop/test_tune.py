@@ -24,6 +24,7 @@ from echoless.cli import main  # noqa: E402
 from echoless.workshop.mind.errors import MindError  # noqa: E402
 from echoless.workshop.mind.export.verify import verify  # noqa: E402
 from echoless.workshop.mind.export.write import Job, mended, run_converter  # noqa: E402
+from echoless.workshop.mind.judge.minds import gguf_of  # noqa: E402
 from echoless.workshop.mind.tune import models, rows, run, watch  # noqa: E402
 from echoless.workshop.mind.tune.learn import distilled  # noqa: E402
 from echoless.workshop.mind.tune.plan import Plan, load_plan  # noqa: E402
@@ -217,6 +218,14 @@ def test_a_smaller_student_comes_nearer_to_its_teacher(base: Path, data: Path, t
     assert student.config.num_hidden_layers == 1 and len(student.get_decoder().layers) == 1
 
 
+@pytest.mark.slow
+def test_a_run_with_adapters_is_a_base_and_a_teacher_of_all_weights(base: Path, data: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    run.train(planned(base, data, lora=True, rank=4, epochs=0.2), first)
+    told = run.train(planned(first, data, teacher=str(first), layers=1, epochs=0.2), tmp_path / "small")
+    assert told["trained"] == told["parameters"] > 0
+
+
 def test_a_teacher_of_another_family_is_refused(base: Path, data: Path, tmp_path: Path) -> None:
     other = make("llama", tmp_path / "llama")
     with pytest.raises(MindError, match="the teacher has other tokens"):
@@ -241,6 +250,32 @@ def test_preferred_replies_become_likelier(base: Path, data: Path, tmp_path: Pat
     assert margin(models.load_model(str(tmp_path / "run"))) > before + 1
     stages = [row.split(",")[0] for row in curve(tmp_path / "run")[1:]]
     assert set(stages) == {"learn", "prefer"}
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_while_preferring_goes_on_to_the_very_same_weights(
+    base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs(data)
+    plan = planned(base, data, lora=True, rank=4, epochs=0.2, prefer_epochs=3, prefer_rate=3e-3)
+    run.train(plan, tmp_path / "whole")
+    real = watch.Watch.on_step_end
+
+    def killed(self: watch.Watch, args: object, state: object, control: object, **rest: object) -> None:
+        real(self, args, state, control, **rest)
+        if self.stage == "prefer" and state.global_step == 3:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch.Watch, "on_step_end", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(plan, tmp_path / "again")
+    monkeypatch.setattr(watch.Watch, "on_step_end", real)
+    assert (tmp_path / "again" / "learn" / "done").is_file()
+    run.train(load_plan(tmp_path / "again"), tmp_path / "again")
+    assert curve(tmp_path / "again") == curve(tmp_path / "whole")
+    kept = "prefer/weights/adapter_model.safetensors"
+    one, other = (load_file(tmp_path / which / kept) for which in ("whole", "again"))
+    assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 # --- models and the command ---
@@ -298,6 +333,7 @@ def test_from_dialogues_to_a_file_that_llama_cpp_runs(base: Path, data: Path, tm
     assert done.returncode == 0, done.stderr
     told = json.loads((out / "mine-f32.gguf.verify.json").read_text("utf-8"))
     assert told["good"] and told["identical"] == told["texts"] and not told["odd"]
+    assert gguf_of(out).name == "mine-f32.gguf"  # the first one named
 
 
 @pytest.mark.slow

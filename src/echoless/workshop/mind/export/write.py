@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +106,14 @@ def check_kinds(kinds: Sequence[str]) -> None:
             raise MindError(f"--type is one of {', '.join(known)}, not {kind!r}")
 
 
+def first_is_newest(files: Sequence[Path]) -> None:
+    """Date files so that the first is the newest, which `mind try RUN` takes: a second apart, as a file system's clock
+    may tick too slowly to tell two writes apart."""
+    now = time.time()
+    for number, file in enumerate(files):
+        os.utime(file, (now - number, now - number))
+
+
 def write(model: Path, goals: dict[str, Path], title: str, tell: Tell = lambda what: None) -> None:
     """Convert a folder to one file a kind of numbers; written beside and renamed when whole. Raises MindError."""
     check_kinds(list(goals))
@@ -121,6 +131,6 @@ def write(model: Path, goals: dict[str, Path], title: str, tell: Tell = lambda w
             if kind in quantise.KINDS:
                 tell(f"quantising to {kind}")
                 quantise.quantise(scratch / "f16.gguf", scratch / f"{kind}.gguf", kind)
-        for kind, goal in reversed(goals.items()):  # the first one named is the newest then: `mind try RUN` takes it
+        for kind, goal in goals.items():
             shutil.move(scratch / f"{kind}.gguf", goal)
-            goal.touch()
+        first_is_newest(list(goals.values()))

@@ -107,7 +107,7 @@ def _load_run(run: Path, dtype: torch.dtype) -> PreTrainedModel:
             model = PeftModel.from_pretrained(model, str(weights)).merge_and_unload()
         else:
             model = AutoModelForCausalLM.from_pretrained(weights, dtype=dtype)
-    return model
+    return model.requires_grad_(True)  # peft has frozen what the adapters were merged into
 
 
 def copy_beside(place: str, goal: Path) -> None:
