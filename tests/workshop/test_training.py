@@ -90,7 +90,6 @@ def test_a_killed_run_goes_on_with_the_same_loss_curve(run: Path, monkeypatch: p
     again = run.parent / "again"
     again.mkdir()
     (again / "tokenizer.json").write_bytes((run / "tokenizer.json").read_bytes())
-    monkeypatch.setattr(training, "SAVE_EVERY", 2)
     monkeypatch.setattr(training, "SAVE_AFTER", 0.0)
     real = stream.batch
 

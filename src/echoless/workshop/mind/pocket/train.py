@@ -37,8 +37,8 @@ from echoless.workshop.mind.pocket.stream import Batch, Encode, Pool, mask_of, m
 from echoless.workshop.mind.pocket.taught import Taught, load_taught
 from echoless.workshop.mind.pocket.vocab import encode, join_vocabs, load_vocab, train_vocab
 
-SAVE_EVERY, SAVE_AFTER = 50, 60.0
-"""A checkpoint every so many steps, but not before so many seconds since the last one."""
+SAVE_AFTER = 60.0  # seconds between two checkpoints
+TOLD = 10.0  # seconds between two lines of progress
 SAMPLED = 5_000  # dialogues of own lines that the pieces are learnt from
 PIECE = {"zh": 12}
 """Bytes of a piece at most, as the byte-level alphabet writes them: two Chinese characters, or 18 Latin letters."""
@@ -170,12 +170,14 @@ def descend(model: torch.nn.Module, adam: torch.optim.Optimizer, loss: torch.Ten
 
 
 class Curve:
-    """The loss of a stage: OUT/loss.csv, and a progress line with tokens a second and time left."""
+    """The loss of a stage: OUT/loss.csv, and a progress line with tokens a second and time left; where there is no
+    terminal, a line every TOLD seconds."""
 
-    def __init__(self, path: Path, stage: Stage, first: int) -> None:
+    def __init__(self, path: Path, stage: Stage, first: int, begun: float) -> None:
+        """Goes on at step `first`, with a share `begun` of the stage done."""
         keep_log(path, stage.name, first)
-        self.stage, self.first = stage, first
-        self.started, self.tokens, self.mean = time.monotonic(), 0, 0.0
+        self.stage, self.first, self.begun = stage, first, begun
+        self.started, self.tokens, self.mean, self.told = time.monotonic(), 0, 0.0, 0.0
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
         self.progress = Progress(*columns, TimeRemainingColumn())
         self.bar = self.progress.add_task(stage.name, total=stage.steps, completed=first, note="")
@@ -189,19 +191,22 @@ class Curve:
         self.progress.stop()
         self.log.close()
 
-    def adds(self, step: int, loss: torch.Tensor, tokens: int, spent: float) -> None:
-        """A step was done. A GPU must not wait for every loss, so there it is one in ten that is looked at."""
+    def adds(self, step: int, loss: torch.Tensor, tokens: int, spent: float, done: float) -> None:
+        """A step was done, `spent` seconds and a share `done` of the stage, by steps or by minutes. A GPU must not wait
+        for every loss, so there it is one in ten that is looked at."""
         self.tokens += tokens
         if loss.device.type == "cpu" or step % 10 == 0 or step == self.first + 1:
             value = loss.item()
             self.mean = value if step == self.first + 1 else 0.9 * self.mean + 0.1 * value
             self.log.write(f"{self.stage.name},{step},{value:.4f},{spent:.1f}\n")
         note = f"loss {self.mean:.3f}  {self.tokens / (time.monotonic() - self.started):,.0f} tokens/s"
-        self.progress.update(self.bar, completed=step, note=note)
+        self.progress.update(self.bar, completed=max(step, round(done * self.stage.steps)), note=note)
         if step % 20 == 0:
             self.log.flush()
-            if not self.progress.console.is_terminal:
-                print(f"{self.stage.name} {step}/{self.stage.steps} {note}", flush=True)
+        if not self.progress.console.is_terminal and time.monotonic() - self.told > TOLD:
+            self.told = time.monotonic()
+            left = (self.told - self.started) * (1 - done) / max(1e-6, done - self.begun)
+            print(f"{self.stage.name} {step}/{self.stage.steps}  {note}  {left / 60:.0f} min left", flush=True)
 
 
 def learn(run: Run, stage: Stage, adam: torch.optim.Optimizer, rows: Batch, step: int, rate: float) -> torch.Tensor:
@@ -234,16 +239,18 @@ def run_stage(run: Run, stage: Stage, batches: Iterable[Batch], left: float) -> 
     seconds = left + spent if left else math.inf
     saved = time.monotonic()
     began = saved - spent
-    with Curve(run.out / "loss.csv", stage, step) as curve:
+
+    def done() -> float:
+        return max(step / stage.steps, (time.monotonic() - began) / seconds)
+
+    with Curve(run.out / "loss.csv", stage, step, done()) as curve:
         for rows in batches:
-            spent = time.monotonic() - began
-            done = max(step / stage.steps, spent / seconds)
-            if done >= 1.0:
+            if (share := done()) >= 1.0:
                 break
-            loss = learn(run, stage, adam, rows, step, rate_at(stage, done, step))
-            step += 1
-            curve.adds(step, loss, rows[0].numel(), spent)
-            if step % SAVE_EVERY == 0 and time.monotonic() - saved >= SAVE_AFTER:
+            loss = learn(run, stage, adam, rows, step, rate_at(stage, share, step))
+            step, spent = step + 1, time.monotonic() - began
+            curve.adds(step, loss, rows[0].numel(), spent, done())
+            if time.monotonic() - saved >= SAVE_AFTER:
                 saved = time.monotonic()
                 state = {"model": run.model.state_dict(), "adam": adam.state_dict(), "step": step, "spent": spent}
                 save(path, state | {"done": False})

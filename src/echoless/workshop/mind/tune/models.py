@@ -94,7 +94,7 @@ def _load_run(run: Path, dtype: torch.dtype) -> PreTrainedModel:
     told: dict[str, Any] = json.loads((run / "run.json").read_text("utf-8"))
     done = [stage for stage in ("learn", "prefer") if (run / stage / "done").is_file()]
     if not done:
-        raise MindError(f"{run} is not trained to its end yet: go on with 'echoless mind train' and --resume")
+        raise MindError(f"{run} is not trained to its end yet: go on with 'echoless mind train --resume --out {run}'")
     model: Any = None
     for stage in done:
         weights = run / stage / "weights"
