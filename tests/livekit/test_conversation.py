@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from livekit import rtc
+from livekit import api, rtc
 
-from echoless.frames import Event
+from echoless.frames import Event, Turn
 from echoless.livekit import wire
 from echoless.livekit.client import Client, joined
-from echoless.livekit.conversation import Conversation
+from echoless.livekit.conversation import READING, Conversation
+from echoless.livekit.memory import Memory, unpacked
 from echoless.livekit.server import LocalServer
 from echoless.settings import Settings
 from tests.livekit.people import Person, spoken, until
@@ -160,6 +161,44 @@ async def test_nonsense_in_the_room_changes_nothing(server: LocalServer, room: s
         await client.tell({"type": "ping", "n": 5})
         await asyncio.sleep(0.2)
         assert held.conversation.call is not None and not held.count("failure")
+
+
+async def test_a_flood_of_texts_is_not_read(server: LocalServer, room: str) -> None:
+    async with agent(server, room) as held, Client(server.access, room, "ben") as client:
+        await client.agent_came.wait()
+        texts = [await client.room.local_participant.stream_text(topic=wire.CHAT) for _ in range(READING + 5)]
+        await until(lambda: len(held.conversation._reading) == READING)
+        await asyncio.sleep(0.5)
+        assert len(held.conversation._reading) == READING
+        for each in texts:
+            await each.aclose()
+        await until(lambda: not held.conversation._reading)
+
+
+async def test_only_the_agent_moves_a_client(server: LocalServer, room: str) -> None:
+    messages: list[dict] = []
+    async with (
+        Client(server.access, room, "anna", on_message=messages.append) as anna,
+        Client(server.access, room, "mallory") as mallory,
+    ):
+        heard = asyncio.Event()
+        anna.room.on("data_received", lambda packet: packet.topic == "after" and heard.set())
+        await until(lambda: {"anna"} <= set(mallory.room.remote_participants) and anna.room.remote_participants)
+        for data, topic in ((b'{"type":"hush","seconds":2}', wire.TOPIC), (b"1", "after")):
+            await mallory.room.local_participant.publish_data(data, topic=topic)
+        async with asyncio.timeout(30):
+            await heard.wait()
+        assert not messages and anna.muted_until == float("-inf")
+
+
+async def test_what_is_kept_last_is_written_before_the_end(server: LocalServer, room: str) -> None:
+    async with Client(server.access, room, "anna"), server.access.admin() as admin:
+        async with Memory(admin, room, "mine") as memory:
+            await memory.keep([Turn("user", "one")])
+            await memory.keep([Turn("user", "one"), Turn("agent", "two")])
+        listed = await admin.room.list_rooms(api.ListRoomsRequest(names=[room]))
+        assert [turn.text for turn in unpacked(listed.rooms[0].metadata)] == ["one", "two"]
+        assert "mine" in listed.rooms[0].metadata
 
 
 async def test_what_was_said_before_is_remembered_and_answered(server: LocalServer, room: str) -> None:

@@ -98,6 +98,18 @@ async def test_a_caller_for_whom_there_is_no_room_is_told_so(server: LocalServer
             assert client.agent is not None
 
 
+async def test_a_caller_whose_agent_cannot_talk_is_told_so(server: LocalServer, tmp_path: Path) -> None:
+    messages: list[dict] = []
+    with RunningWorker(server, tmp_path, "http://127.0.0.1:9") as worker:  # nobody thinks there
+        await ready(worker)
+        async with Client(server.access, "broken", "anna", dispatch="echoless", on_message=messages.append) as client:
+            await until(lambda: any(message.get("type") == "trouble" for message in messages), 90)
+            (text,) = {message["text"] for message in messages if message["type"] == "trouble"}
+            assert "wrong at my end" in text and "127.0.0.1" not in text
+            await until(lambda: client.agent is None, 60)
+        assert "127.0.0.1:9" in worker.log.read_text(errors="replace")  # who runs it learns more
+
+
 async def test_a_conversation_outlives_its_own_process(server: LocalServer, mind: str, tmp_path: Path) -> None:
     """The worker lives, the process of one conversation is killed: it sends for another agent itself."""
     with RunningWorker(server, tmp_path, mind) as worker:

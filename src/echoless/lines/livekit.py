@@ -196,9 +196,12 @@ class LiveKitLine:
         self._reporting = asyncio.ensure_future(self._report())
 
     async def exchange(self, loudspeaker: Samples) -> Block | None:
+        """As any line's. Raises LineError where the room takes no more sound."""
         out = checked(loudspeaker, self._base)
         if not await self._time_for_one():
             return None
+        if trouble := self._mouth.trouble:
+            raise LineError(trouble)
         await self._until_sent()
         live = self._live()
         backlog = max((each.capture.ready - len(out) for each in live.values()), default=0)

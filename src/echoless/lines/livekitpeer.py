@@ -61,6 +61,14 @@ class Mouth:
         self.sid = publication.sid
         self._pacing = asyncio.ensure_future(self._pace(self._source))
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is sent any more, in one line; None where all is well."""
+        if self._pacing is None or not self._pacing.done() or self._pacing.cancelled():
+            return None
+        error = self._pacing.exception()
+        return f"The room takes no more sound of ours: {' '.join(str(error or 'no reason given').split())[:200]}"
+
     async def _pace(self, source: rtc.AudioSource) -> None:
         due = time.monotonic()
         while True:
@@ -79,8 +87,7 @@ class Mouth:
         """Fall silent. The track goes with the room."""
         if self._pacing:
             self._pacing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pacing
+            await asyncio.gather(self._pacing, return_exceptions=True)
         if self._source:
             await self._source.aclose()
         self._pacing = self._source = None

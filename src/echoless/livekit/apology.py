@@ -1,4 +1,4 @@
-"""For a caller for whom there is no room: said at once, in writing and aloud, and then we leave."""
+"""For a caller for whom there is no room, or no agent that works: said at once, in writing and aloud; then we leave."""
 
 from __future__ import annotations
 
@@ -22,27 +22,33 @@ SORRY = {
     "en": "I am sorry, everybody here is in a conversation already. Please try again in a few minutes.",
     "zh": "抱歉，现在大家都在通话中，请过几分钟再试。",
 }
+BROKEN = {
+    "en": "I am sorry, something is wrong at my end. Please try again in a few minutes.",
+    "zh": "抱歉，我这边出了点问题，请过几分钟再试。",
+}
 _TAIL = 0.5
 """Seconds of silence after the last word: it is still on its way."""
 _PEOPLE = 5.0
 """Seconds in which the caller should be there to hear it."""
 
 
-async def apologise(settings: Settings, room: rtc.Room) -> None:
-    """Say it in a room that is connected. A voice that fails leaves the written word."""
-    text = SORRY.get(language(settings), SORRY["en"])
+async def apologise(settings: Settings, room: rtc.Room, broken: bool = False) -> None:
+    """Say it in a room that is connected. A voice that fails leaves the written word. `broken`: we cannot talk at all;
+    what is wrong is for who runs the worker, not for callers."""
+    said, kind = (BROKEN, "trouble") if broken else (SORRY, "full")
+    text = said.get(language(settings), said["en"])
     await _somebody(room)
     await room.local_participant.send_text(text, topic=wire.CHAT)
-    attributes = {wire.SEGMENT: "full", wire.FINAL: "true"}
+    attributes = {wire.SEGMENT: kind, wire.FINAL: "true"}
     await room.local_participant.send_text(text, topic=wire.TRANSCRIPTION, attributes=attributes)
-    await _tell(room, text)
+    await _tell(room, kind, text)
     with contextlib.suppress(VoiceError):
         await _speak(room, await asyncio.to_thread(_sound, settings, text))
-    await _tell(room, text)  # again: what came before the caller had heard of us was nobody's
+    await _tell(room, kind, text)  # again: what came before the caller had heard of us was nobody's
 
 
-async def _tell(room: rtc.Room, text: str) -> None:
-    data = wire.packed({"type": "full", "text": text})
+async def _tell(room: rtc.Room, kind: str, text: str) -> None:
+    data = wire.packed({"type": kind, "text": text})
     if data:
         await room.local_participant.publish_data(data, topic=wire.TOPIC)
 

@@ -42,7 +42,7 @@ class Client:
 
     `microphone` None sends none. Without `reports` it tells nothing of the way, as clients that are not ours do.
     `buffered`: seconds that the loudspeaker's own buffers hold. `on_message` is called
-    with every message of the agent's. `said` collects transcripts: identity → segment → text.
+    with every message of the agent's, and nobody else's. `said` collects transcripts: identity → segment → text.
     """
 
     def __init__(
@@ -157,7 +157,8 @@ class Client:
         self._play(np.zeros_like(samples) if now < self.muted_until else samples, now)
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
-        if packet.topic != wire.TOPIC or packet.participant is None:
+        who = packet.participant
+        if packet.topic != wire.TOPIC or who is None or who.kind != rtc.ParticipantKind.PARTICIPANT_KIND_AGENT:
             return
         message = wire.unpacked(packet.data)
         match message.get("type"), message.get("seconds"), message.get("n"):

@@ -33,6 +33,8 @@ from echoless.talk import Call
 STATES = {State.THINKING: "thinking", State.SPEAKING: "speaking", State.DUCKED: "speaking"}
 OUTBOX = 1000
 """Messages that may wait for the room."""
+READING, READ_WITHIN = 16, 20.0
+"""Texts that are read at once, and the seconds that each has to arrive in."""
 
 Keep = Callable[[Sequence[Turn]], Awaitable[None]]
 """Keeps the conversation so far where another agent finds it."""
@@ -173,18 +175,21 @@ class Conversation:
     # --- what people send -------------------------------------------------------------------------------------
 
     def _on_chat(self, reader: rtc.TextStreamReader, who: str) -> None:
+        if len(self._reading) >= READING or not self._may(who):
+            return
         task = asyncio.ensure_future(self._read(reader, who))
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
 
     async def _read(self, reader: rtc.TextStreamReader, who: str) -> None:
         text = ""
-        async for piece in reader:
-            text += piece
-            if len(text) > m.LONGEST_TEXT:
-                return
-        if self._may(who):
-            self._typed(who, text)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READ_WITHIN):
+                async for piece in reader:
+                    text += piece
+                    if len(text) > m.LONGEST_TEXT:
+                        return
+                self._typed(who, text)
 
     def _typed(self, who: str, text: str) -> None:
         if self.call is None:

@@ -85,6 +85,10 @@ class Job:
             else:
                 write_report(report, NOTHING_YET)
                 await self._converse(ctx, report)
+        except Exception:
+            with contextlib.suppress(Exception):  # the room may be what broke
+                await apologise(self.settings, ctx.room, broken=True)
+            raise
         finally:
             report.unlink(missing_ok=True)
             ctx.shutdown("the conversation has ended")

@@ -18,6 +18,8 @@ from echoless.frames import Turn
 KEY = "echoless"
 LONGEST = 16_000
 """Bytes of turns that travel; the oldest stay behind."""
+AT_THE_END = 2.0
+"""Seconds that the last write may take when the conversation is over."""
 
 
 class Memory:
@@ -26,12 +28,13 @@ class Memory:
     def __init__(self, admin: api.LiveKitAPI, room: str, metadata: str = "") -> None:
         self._admin, self._room = admin, room
         self._others = _object(metadata)
-        self._turns: Sequence[Turn] | None = None
+        self._turns: Sequence[Turn] = ()
+        self._unwritten = False
         self._wanted = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Memory:
-        self._writing = asyncio.ensure_future(self._write())
+        self._writing = asyncio.ensure_future(self._keep_writing())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -39,20 +42,27 @@ class Memory:
             self._writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writing
+        if self._unwritten:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._write(), AT_THE_END)
 
     async def keep(self, turns: Sequence[Turn]) -> None:
         """Have these turns kept, soon."""
-        self._turns = turns
+        self._turns, self._unwritten = turns, True
         self._wanted.set()
 
-    async def _write(self) -> None:
+    async def _keep_writing(self) -> None:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            metadata = packed(self._turns or (), self._others)
-            request = api.UpdateRoomMetadataRequest(room=self._room, metadata=metadata)
-            with contextlib.suppress(api.TwirpError, OSError, TimeoutError):  # the next turn is another try
-                await self._admin.room.update_room_metadata(request)
+            await self._write()
+
+    async def _write(self) -> None:
+        turns = self._turns
+        request = api.UpdateRoomMetadataRequest(room=self._room, metadata=packed(turns, self._others))
+        with contextlib.suppress(api.TwirpError, OSError, TimeoutError):  # the next turn is another try
+            await self._admin.room.update_room_metadata(request)
+            self._unwritten = self._turns is not turns
 
 
 def packed(turns: Sequence[Turn], others: dict[str, object] | None = None) -> str:

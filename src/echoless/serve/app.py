@@ -18,7 +18,7 @@ from echoless.serve import messages as m
 from echoless.serve.gate import COOKIE, ENTRY_SECONDS, Admission, Origins, Refusal
 from echoless.serve.limits import Bucket, Buckets
 from echoless.serve.rooms import Rooms
-from echoless.serve.session import Full, Session, Sessions
+from echoless.serve.session import Full, Session, Sessions, Why
 
 HELLO_WITHIN = 10.0
 """Seconds that a socket has for its first message."""
@@ -31,6 +31,7 @@ OUTBOX = 500
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 REPLACED, OVER, FULL, WRONG = 4001, 4002, 4003, 4004
 """Closing codes of ours: another window took over, the conversation ended, too many, the page misbehaved."""
+CODES = {Why.REPLACED: REPLACED, Why.OVER: OVER, Why.CLOSING: int(WSCloseCode.GOING_AWAY)}
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src {connect}; base-uri 'none'; "
@@ -223,7 +224,7 @@ class Server:
 
     async def _shut(self, app: web.Application) -> None:
         for socket in list(self._sockets):
-            socket.leave("the server is closing")
+            socket.leave(Why.CLOSING)
         await self.sessions.aclose()
 
 
@@ -244,8 +245,8 @@ class Socket:
         elif self._closing[0] == WSCloseCode.OK:
             self._end(WSCloseCode.TRY_AGAIN_LATER, "the page does not keep up")
 
-    def leave(self, why: str) -> None:
-        self._end(OVER if "ended" in why else REPLACED if "window" in why else WSCloseCode.GOING_AWAY, why)
+    def leave(self, why: Why) -> None:
+        self._end(CODES[why], why.value)
 
     def _end(self, code: int, why: str) -> None:
         self._closing = (int(code), why.encode()[:120])

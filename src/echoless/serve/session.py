@@ -10,6 +10,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable
+from enum import Enum
 from typing import Any, Protocol
 
 from echoless.frames import Event
@@ -27,6 +28,14 @@ GRACE = 10.0
 Reply = Callable[[str], Any]
 
 
+class Why(Enum):
+    """Why a page has to leave."""
+
+    REPLACED = "the conversation goes on in another window"
+    OVER = "the conversation has ended"
+    CLOSING = "the server is closing"
+
+
 class Page(Protocol):
     """A page's socket."""
 
@@ -34,7 +43,7 @@ class Page(Protocol):
         """Put a message on its way; never blocks."""
         ...
 
-    def leave(self, why: str) -> None:
+    def leave(self, why: Why) -> None:
         """Another page took over, or the conversation has ended."""
         ...
 
@@ -86,7 +95,7 @@ class Session:
             self.ready.set()
             self._tell({"type": "trouble", "text": self.trouble} if self.trouble else {"type": "ended"})
             if self._page:
-                self._page.leave("the conversation has ended")
+                self._page.leave(Why.OVER)
 
     def close(self) -> None:
         """End the conversation."""
@@ -106,7 +115,7 @@ class Session:
         """A page takes the conversation up; the one before, if any, has to leave."""
         before, self._page = self._page, page
         if before:
-            before.leave("the conversation goes on in another window")
+            before.leave(Why.REPLACED)
         recorded = self._settings.record is not None
         self._tell({"type": "session", "id": self.secret, "resumed": resumed, "recorded": recorded})
         for bubble in self._following.transcript.all():
