@@ -21,6 +21,8 @@ from safetensors.torch import load_file  # noqa: E402
 from tests.workshop.tiny_models import FAMILIES, make  # noqa: E402
 
 from echoless.cli import main  # noqa: E402
+from echoless.mind.models import about  # noqa: E402
+from echoless.workshop.mind import advice  # noqa: E402
 from echoless.workshop.mind.errors import MindError  # noqa: E402
 from echoless.workshop.mind.export.verify import verify  # noqa: E402
 from echoless.workshop.mind.export.write import Job, mended, run_converter  # noqa: E402
@@ -291,6 +293,20 @@ def test_the_shipped_model_is_unpacked_to_what_llama_cpp_runs(tmp_path: Path) ->
     (row,) = rows.encode(tokenizer, [TALK[0], {"role": "assistant", "content": "Hello! How are you?"}], 128)
     assert row.ids[0] == tokenizer.bos_token_id and row.ids.count(row.ids[0]) == 1
     assert run.mean_loss(model, tokenizer, [row]) < 3.5  # a model whose weights are turned wrongly knows nothing (8.7)
+
+
+def test_how_a_base_is_best_sampled_goes_to_what_is_trained_on_it(tmp_path: Path) -> None:
+    """From the JSON beside a GGUF to the run, from there to a run on that run, and beside what that one exports."""
+    shipped = advice.advised(run.gguf_named("pocket-en") or Path())
+    assert shipped["temperature"] < 0.5
+    one, other, file = tmp_path / "one", tmp_path / "other", tmp_path / "mine-q8_0.gguf"
+    plan = run.unpacked(planned(Path("pocket-en"), tmp_path), one)
+    run.unpacked(plan, one)  # as --resume does: the base is a folder by now
+    run.unpacked(planned(one, tmp_path), other)
+    advice.hand_on(other, [file])
+    assert about(file)["sampling"] == shipped == advice.advised(other)
+    advice.hand_on(tmp_path, [tmp_path / "none.gguf"])
+    assert not (tmp_path / "none.json").exists() and run.gguf_named("Qwen/Qwen3-0.6B") is None
 
 
 def test_what_cannot_be_loaded_is_said_in_one_line(

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from echoless.workshop.mind.advice import hand_on
 from echoless.workshop.mind.export import verify as holding
 from echoless.workshop.mind.export.write import check_kinds, prepare, write
 from echoless.workshop.mind.pocket.export import as_folder, is_pocket_run
@@ -42,11 +43,13 @@ def export(source: str, goals: dict[str, Path], title: str, verify: bool, tell: 
 
     check_kinds(list(goals))
     models.quiet()
+    run = Path(source)
     with tempfile.TemporaryDirectory(prefix="echoless-export-") as folder:
         scratch = Path(folder)
-        if is_pocket_run(Path(source)):
-            source = str(as_folder(Path(source), scratch / Path(source).resolve().name))
+        if is_pocket_run(run):
+            source = str(as_folder(run, scratch / run.resolve().name))
         write(prepare(source, scratch, tell), goals, title, tell)
+        hand_on(run, goals.values())
         for path in goals.values():
             tell(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
         if not verify:

@@ -20,6 +20,8 @@ import torch
 from peft import get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, PrinterCallback, set_seed
 
+from echoless.mind.models import FOLDER, shipped
+from echoless.workshop.mind.advice import note
 from echoless.workshop.mind.errors import MindError
 from echoless.workshop.mind.form import PREFERENCES
 from echoless.workshop.mind.tune import models
@@ -161,16 +163,23 @@ def _stage(run: Path, name: str, trainer: Any) -> None:
         shutil.rmtree(old)
 
 
-def unpacked(plan: Plan, run: Path) -> Plan:
-    """The plan with Hugging Face folders in place of GGUF files and of the models that ship. Raises MindError."""
-    from importlib.resources import files
+def gguf_named(place: str) -> Path | None:
+    """The GGUF that a base's name means: a file, or a model that ships; None for a folder or a name on the hub."""
+    if Path(place).is_dir():
+        return None
+    if place.endswith(".gguf"):
+        return Path(place) if Path(place).is_file() else None
+    return shipped(place) if (FOLDER / f"{place}.gguf").is_file() else None
 
+
+def unpacked(plan: Plan, run: Path) -> Plan:
+    """The plan with Hugging Face folders in place of GGUF files and of the models that ship; what the base advises is
+    noted in the run. Raises MindError."""
+    run.mkdir(parents=True, exist_ok=True)
+    note(gguf_named(plan.base) or Path(plan.base), run)
     changed = {}
     for part in ("base", "teacher"):
-        place = getattr(plan, part) or ""
-        shipped = Path(str(files("echoless.mind.models") / f"{place}.gguf"))
-        file = Path(place) if place.endswith(".gguf") else shipped if place and "/" not in place else None
-        if file is not None and file.is_file() and not Path(place).is_dir():
+        if file := gguf_named(getattr(plan, part) or ""):
             from echoless.workshop.mind.tune.unpack import unpack
 
             changed[part] = str(unpack(file, run / part))
