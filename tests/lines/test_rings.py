@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoless.lines.rings import Capture, Playback, Ring
+from echoless.lines.rings import STEADY, Capture, Playback, Ring
 
 RATE, BLOCK = 48_000, 768
 LOUD, QUIET = np.full(BLOCK, 0.5, np.float32), np.zeros(BLOCK, np.float32)
@@ -69,6 +69,21 @@ def test_running_dry_while_heard_is_counted_once_and_deepens_the_queue() -> None
     playback.push(LOUD, 0)
     assert playback.target == before + BLOCK
     assert playback.waiting >= playback.target  # filled up at once, not a block at a time
+
+
+def test_a_queue_that_has_grown_shrinks_after_steady_speech_in_the_next_pause() -> None:
+    playback = Playback(RATE, BLOCK, BLOCK)
+    lockstep(playback, [LOUD] * 3)
+    playback.pull(3 * BLOCK, 0.0)  # runs dry
+    playback.push(LOUD, 0)
+    grown = playback.waiting
+    assert playback.target == 2 * BLOCK
+    lockstep(playback, [LOUD] * (round(STEADY * RATE) // BLOCK + 2))
+    assert (playback.target, playback.waiting) == (BLOCK, grown)  # nothing of the speech is lost
+    lockstep(playback, [QUIET] * 5)
+    assert playback.waiting < grown
+    lockstep(playback, [LOUD] * (2 * round(STEADY * RATE) // BLOCK))
+    assert (playback.target, playback.underruns) == (BLOCK, 1)
 
 
 def test_running_dry_in_silence_is_nothing() -> None:

@@ -12,6 +12,9 @@ import numpy as np
 
 from echoless.frames import Samples
 
+STEADY = 20.0
+"""Seconds of the agent's speech without a gap after which a queue that has grown is made shorter."""
+
 
 class Mark(NamedTuple):
     """Sample number `position` of a stream passes its converter at `time` (seconds of the sound card's clock)."""
@@ -93,7 +96,8 @@ class Playback:
 
     The queue absorbs the call's unevenness: it is kept `target` samples deep. What a stall has put on top is given
     back in the agent's pauses, and so is the drift between two sound cards; beyond 0.2 s it is dropped. Each time
-    it runs dry while the agent is heard the target grows by a block, up to 0.1 s.
+    it runs dry while the agent is heard the target grows by a block, up to 0.1 s; after each `STEADY` of the agent's
+    speech in which it did not, it goes down by one again, not below what was wanted at first.
     """
 
     def __init__(self, rate: int, block: int, target: int) -> None:
@@ -104,7 +108,8 @@ class Playback:
         self.underruns = 0
         self.dropped = 0
         self._block, self._limit = block, rate // 5
-        self.target = min(target, self._limit // 2)
+        self.target = self._least = min(target, self._limit // 2)
+        self._steady, self._wanted = 0, round(STEADY * rate)
         self._taken = 0
         self._skip_to = 0
         self._running = False
@@ -121,8 +126,12 @@ class Playback:
         silent = not block.any()
         self._audible = not silent
         if self._dry:
-            self._dry = False
+            self._dry, self._steady = False, 0
             self.target = min(self.target + self._block, self._limit // 2)
+        elif self._audible:
+            self._steady += self._block
+        if self._steady >= self._wanted:
+            self._steady, self.target = 0, max(self._least, self.target - self._block)
         wanting = self.target - self.waiting - max(0, backlog)
         if not self._running or (wanting > 0 and (silent or not self.waiting)):
             self.queue.write(np.zeros(max(0, wanting), np.float32))
