@@ -206,16 +206,17 @@ class LiveKitLine:
         live = self._live()
         backlog = max((each.capture.ready - len(out) for each in live.values()), default=0)
         self._playback.push(out, max(0, backlog))
-        played = self._played_to_ears(out)
         self.heard, dropped = [], 0
         for who, person in live.items():
             microphone, reference, lost = person.take(self._playback, self._base.block)
             self.heard.append(Voice(who, microphone, reference, person.cancels_echo))
             dropped = max(dropped, lost)
-        return self._block(played, dropped)
+        return self._block(out, dropped)
 
     async def _until_sent(self) -> None:
         """Where this process was held up, microphones are read before what they heard has been noted as sent."""
+        if not any(self._ahead(each) for each in self._live().values()):
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(4 * FRAME / ROOM_RATE):
                 while not self._closed and any(self._ahead(each) for each in self._live().values()):
@@ -226,11 +227,12 @@ class LiveKitLine:
         at = person.reader.position
         return at is not None and at + self._base.block + 8 >= self._playback.history.written
 
-    def _block(self, played: Samples, lost: int) -> Block:
+    def _block(self, out: Samples, lost: int) -> Block:
         if self.heard:
             mixed = np.clip(np.sum([each.microphone for each in self.heard], axis=0, dtype=np.float32), -1.5, 1.5)
             block = Block(self._index, mixed, self.heard[0].reference, lost)
         else:
+            played = self._played_to_ears(out)
             block = Block(self._index, np.zeros_like(played), played, lost)
         self._index += 1
         return block
@@ -258,7 +260,8 @@ class LiveKitLine:
                 return False
             self._came.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), _LAGS if self._people else _HICCUP)
+                async with asyncio.timeout(_LAGS if self._people else _HICCUP):
+                    await self._came.wait()
         return False
 
     async def _by_the_clock(self) -> bool:
