@@ -334,6 +334,15 @@ class SlowMeter(VirtualMeter):
         return await super().run(part, work)
 
 
+def test_words_so_far_are_given_up_for_those_of_a_pause() -> None:
+    aborted: list[str] = []
+    scene = Scene(np.concatenate([quiet(0.3), talk(2), quiet(12)]), meter=SlowMeter("fixed"))
+    scene.ears.hearing.recogniser.abort = lambda: aborted.append("words so far")  # type: ignore[attr-defined]
+    scene.run()
+    assert aborted == ["words so far"]  # once, when the pause came
+    assert len(scene.all("user.said")) == 1
+
+
 def test_a_short_word_is_waited_for_where_the_recogniser_is_slow() -> None:
     def script(scene: Scene) -> Iterator[Samples]:
         yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]), talk(0.5), quiet(12))

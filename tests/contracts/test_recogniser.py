@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,20 @@ def test_any_length_is_safe(recogniser: Recogniser) -> None:
     for samples in (1, 159, 160, 1599, 1601, 4097, 16_001):
         text = recogniser.transcribe(sound[8000 : 8000 + samples]).text
         assert text == text.strip()
+
+
+def test_who_can_be_aborted_goes_on_with_the_next(recogniser: Recogniser) -> None:
+    engine = getattr(recogniser, "engine", recogniser)
+    if not hasattr(engine, "abort"):
+        pytest.skip(f"{recogniser.traits.name} cannot be aborted")
+    sound, heard = np.tile(speech()[: 5 * RATE], 4), []
+    working = threading.Thread(target=lambda: heard.append(recogniser.transcribe(sound).text))
+    working.start()
+    while working.is_alive():  # it may not have begun yet
+        recogniser.abort()  # type: ignore[attr-defined]
+        working.join(0.01)
+    assert heard == [""]
+    assert recogniser.transcribe(speech()[: 4 * RATE]).text
 
 
 def test_same_speech_same_words(recogniser: Recogniser) -> None:

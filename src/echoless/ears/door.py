@@ -24,7 +24,10 @@ class RecogniserTraits:
 
 @runtime_checkable
 class Recogniser(Protocol):
-    """Blocking and not reentrant: a call runs it in one worker."""
+    """Blocking and not reentrant: a call runs it in one worker.
+
+    One that can has an `abort()` besides: called from another thread, what is being recognised ends without words.
+    """
 
     @property
     def traits(self) -> RecogniserTraits: ...

@@ -94,7 +94,8 @@ class Ears:
         self._now = 0
         self._heard: Heard | None = None
         self._pressed = False
-        self._working, self._asked_at, self._took = False, 0, 0
+        self._working: Wish | None = None
+        self._asked_at = self._took = 0
         self._wish: Wish | None = None
         self._wished = asyncio.Event()
         self._results: list[Known] = []
@@ -131,11 +132,11 @@ class Ears:
             self._wished.clear()
             wish, self._wish = self._wish, None
             if wish:
-                self._working = True
+                self._working = wish
                 try:
                     known = await self.hearing.recognise(wish)
                 finally:
-                    self._working = False
+                    self._working = None
                 self._results.append(known)
 
     def forget(self) -> None:
@@ -326,6 +327,8 @@ class Ears:
         left = listener.left(len(sound) // BLOCK)
         self._wish = Wish(turn.number, sound, listener.length, voice, pause, left, word)
         self._wished.set()
+        if pause is not None and self._working and self._working.pause is None and not turn.weighing:
+            self.hearing.abort()  # words so far, which nobody needs any more
 
     def _ask_again(self, turn: Open, known: Known) -> None:
         """Ask the voice once more when the silence has grown: it is surer then."""

@@ -69,6 +69,11 @@ class Hearing:
         known.failed = True
         return known
 
+    def abort(self) -> None:
+        """Give up what is being recognised, where the recogniser can: something more urgent waits."""
+        if abort := getattr(self.recogniser, "abort", None):
+            abort()
+
     async def _understand(self, known: Known) -> None:
         """Fill in words, manner, speaker and whether the turn is complete. Raises RecogniserError."""
         wish = known.wish

@@ -71,6 +71,11 @@ class Guarded:
         text = " ".join(each.text for each in said)
         return Transcript(text, said[0].language, min(known) if known else None)
 
+    def abort(self) -> None:
+        """Give up what is being recognised, where the engine can: it has no words. From any thread."""
+        if abort := getattr(self.engine, "abort", None):
+            abort()
+
     def close(self) -> None:
         """Let go of the engine, once what it is doing is done. May be called twice."""
         with self._engine_in_use:

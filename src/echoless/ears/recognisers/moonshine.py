@@ -42,14 +42,26 @@ class Moonshine:
             self._encoder, self._decoder = _session(folder / ENCODER), _session(folder / DECODER)
         except Exception as error:
             raise RecogniserError(f"The moonshine model in {folder} cannot be loaded: {error}") from None
+        self._options = _run_options()
         self._past = [put for put in self._decoder.get_inputs() if put.name.startswith("past_key_values")]
         self._present = [out.name for out in self._decoder.get_outputs()][1:]
         self.traits = RecogniserTraits("moonshine", ("en",), str(folder), "MIT")
 
     def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
         """Words in `speech`, float32 at 16 kHz, at most 60 s. Through `Guarded` only: noise makes it invent words."""
+        self._options.terminate = False
         padded = np.pad(speech, EDGE)
-        return Transcript(self._tokens.text(self._decoded(self._encoded(padded), len(padded))), "en")
+        try:
+            said = self._decoded(self._encoded(padded), len(padded))
+        except Exception:
+            if self._options.terminate:
+                return Transcript("", "en")
+            raise
+        return Transcript(self._tokens.text(said), "en")
+
+    def abort(self) -> None:
+        """Give up what is being recognised, from any thread: it has no words."""
+        self._options.terminate = True
 
     def close(self) -> None:
         """Let go of the model."""
@@ -58,7 +70,7 @@ class Moonshine:
     def _encoded(self, padded: Samples) -> NDArray[np.float32]:
         """What the encoder makes of the sound: (1, frames, 288)."""
         fed = {"input_values": padded[np.newaxis], "attention_mask": np.ones((1, len(padded)), np.int64)}
-        (hidden,) = self._encoder.run(None, fed)
+        (hidden,) = self._encoder.run(None, fed, self._options)
         return hidden
 
     def _decoded(self, hidden: NDArray[np.float32], samples: int) -> list[int]:
@@ -72,7 +84,7 @@ class Moonshine:
         fed |= {put.name: np.zeros((1, put.shape[1], 0, put.shape[3]), np.float32) for put in self._past}
         said: list[int] = []
         while len(said) < samples / RATE * TOKENS_A_SECOND:
-            logits, *present = self._decoder.run(None, fed)
+            logits, *present = self._decoder.run(None, fed, self._options)
             token = int(np.argmax(logits[0, -1]))
             if token == _END:
                 break
@@ -101,6 +113,12 @@ def files() -> list[Path]:
         raise RecogniserError(f"Moonshine's model is not here: pip install {WHEEL}")
     folder = Path(spec.submodule_search_locations[0]) / "assets" / "tiny-en"
     return [folder / name for name in (ENCODER, DECODER, TOKENS)]
+
+
+def _run_options() -> Any:
+    import onnxruntime
+
+    return onnxruntime.RunOptions()
 
 
 def _session(file: Path) -> Any:
