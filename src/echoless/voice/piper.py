@@ -51,6 +51,7 @@ class Piper:
         scales = (self._config.noise_scale, self._config.length_scale / max(0.1, speed), self._config.noise_w_scale)
         self._scales = np.array(scales, np.float32)
         self._run = onnxruntime.RunOptions()
+        self._run.log_severity_level = 4  # what fails is raised; and what is aborted is no failure
         self._gain = np.float32(1.0)
         self._warm_up()
 
