@@ -224,6 +224,28 @@ def test_a_nod_or_a_cough_does_not_stop_the_agent(text: str, reason: str) -> Non
     assert len(scene.mind.asked) == 1
 
 
+class Leaning(FakeRecogniser):
+    """Writes what it is told to, and finds `phrase` likely all the same."""
+
+    def __init__(self, texts: Sequence[str], phrase: str) -> None:
+        super().__init__(texts)
+        self.phrase = phrase
+
+    def likely(self, speech: Samples, phrases: Sequence[str]) -> np.ndarray:
+        return np.array([-1.0 if phrase == self.phrase else -20.0 for phrase in phrases])
+
+
+@pytest.mark.parametrize(("text", "phrase", "stops"), [("Thong.", "stop", True), ("No.", "uh-huh", False)])
+def test_a_misheard_word_does_what_the_recogniser_finds_likeliest(text: str, phrase: str, stops: bool) -> None:
+    script = lambda scene: after_agent(scene, np.concatenate([quiet(0.3), talk(1.0)]), talk(0.35), quiet(4))  # noqa: E731
+    scene = Scene(script)
+    scene.ears.hearing.recogniser = Leaning(["tell me something"] * 2 + [text], phrase)
+    scene.run()
+    said = [event.data["text"] for event in scene.all("user.said")]
+    assert said == (["tell me something", "Stop."] if stops else ["tell me something"])
+    assert scene.all("agent.stopped")[0].data["reason"] == ("interrupted" if stops else "finished")
+
+
 def test_a_pause_within_a_sentence_makes_one_turn() -> None:
     script = np.concatenate([quiet(0.3), talk(1), quiet(0.45), talk(1), quiet(3)])
     texts = ["I would like", "I would like", "I would like a cup of tea"]

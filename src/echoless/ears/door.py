@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from echoless.frames import Samples, Transcript
 
@@ -37,6 +41,16 @@ class Recogniser(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """A recogniser that can be asked for given words, too."""
+
+    def likely(self, speech: Samples, phrases: Sequence[str]) -> NDArray[np.float64] | None:
+        """Natural logarithm of the probability that `speech` is each of `phrases` and nothing else; None where it
+        cannot say. Speech and errors as for `Recogniser.transcribe`."""
+        ...
 
 
 @runtime_checkable

@@ -31,6 +31,7 @@ from echoless.ears.heeded import (
     Started,
     TurnEnded,
 )
+from echoless.ears.leaning import settled
 from echoless.ears.listener import Change, Listener
 from echoless.ears.turn import Known, Open, Wish
 from echoless.ears.turn_end import Tuning, patience
@@ -260,6 +261,8 @@ class Ears:
         over = case.final and case.silence >= LINGER
         if not self._pressed and not (admitted := self.doorstep.admits(known.spoken if known else None, over)):
             return [] if admitted is None else self._dismiss("stranger", text, share)
+        if case.guessed and known and known.leaning:
+            known.text = known.leaning.text
         turn.weighing = False
         self.breaker.user_spoke()
         out: list[Heeded] = [Confirmed(self._evidence(text=text, share=share))]
@@ -270,7 +273,9 @@ class Ears:
     def _case(self, turn: Open, known: Known | None, share: float) -> Case:
         """The evidence so far."""
         listener, text = self.listener, known.text if known else ""
-        what = kind(text, self.language) if known else None
+        said = kind(text, self.language) if known else None
+        leans = known.leaning if known else None
+        what = settled(said, leans) if said and leans else said
         return Case(
             age=listener.age,
             voiced=listener.voiced,
@@ -282,7 +287,8 @@ class Ears:
             share=share,
             sure=listener.sureness,
             manner=known.manner if known else None,
-            nod=what is Said.CONTENT and nod_misheard(text),
+            nod=what is Said.CONTENT and not leans and nod_misheard(text),
+            guessed=what is Said.STOP and said is not Said.STOP,
             words=units(text),
             guarded=self.breaker.duplex != "full",
             strength=listener.strength,
@@ -323,9 +329,9 @@ class Ears:
         sound = listener.sound()
         voice = listener.alone() if listener.free >= ALONE else sound
         short = turn.weighing and listener.voiced < self._weights.content
-        word = listener.word * BLOCK if short and pause is not None else None
+        word = listener.word * BLOCK if short else 0
         left = listener.left(len(sound) // BLOCK)
-        self._wish = Wish(turn.number, sound, listener.length, voice, pause, left, word)
+        self._wish = Wish(turn.number, sound, listener.length, voice, pause, left, short, word)
         self._wished.set()
         if pause is not None and self._working and self._working.pause is None and not turn.weighing:
             self.hearing.abort()  # words so far, which nobody needs any more
@@ -375,6 +381,8 @@ class Ears:
         known = self._turn.known if self._turn else None
         if known and known.spoken:
             found |= known.spoken.evidence()
+        if known and known.leaning:
+            found |= {"command": round(known.leaning.command, 2), "nod": round(known.leaning.nod, 2)}
         if known and known.failed:
             found["unrecognised"] = True
         return found | more

@@ -13,6 +13,7 @@ from echoless.ears.door import Recogniser, RecogniserError, TurnEnd
 from echoless.ears.doorstep import Doorstep
 from echoless.ears.evidence import Bands
 from echoless.ears.heeded import Trouble
+from echoless.ears.leaning import Leaning, leaning
 from echoless.ears.manner import manner
 from echoless.ears.polish import polished
 from echoless.ears.turn import Known, Wish
@@ -77,29 +78,35 @@ class Hearing:
     async def _understand(self, known: Known) -> None:
         """Fill in words, manner, speaker and whether the turn is complete. Raises RecogniserError."""
         wish = known.wish
-        (known.text, clear), sound = await asyncio.gather(self._words(wish), self._sound(wish))
-        known.manner = manner(clear[wish.word or 0 :]) if known.text and wish.pause is not None else None
+        (known.text, clear, known.leaning), sound = await asyncio.gather(self._words(wish), self._sound(wish))
+        known.manner = manner(clear[wish.word :]) if known.text and wish.pause is not None else None
         who = self._doorstep.who
         if who and self._doorstep.wants(wish.pause is not None, len(wish.voice)):
             known.spoken = await self._meter.run("voiceprint", partial(who.who, wish.voice))
         if wish.pause is not None and known.text:
             known.finished = self.turn_end.finished(sound, known.text, self._language)
 
-    async def _words(self, wish: Wish) -> tuple[str, Samples]:
-        """What is said, and the sound of it without what is left of the echo.
+    async def _words(self, wish: Wish) -> tuple[str, Samples, Leaning | None]:
+        """What is said, its sound without what is left of the echo, and what a short word over the agent leans to.
 
-        A short word over the agent is heard twice, so and as it came: either way something of it may be lost. That goes
-        for nods as well: "wait" and "stop" are easily heard as "yes" and "uh" at first.
+        Where the recogniser cannot say that, the word is heard twice, so and as it came: either way something of it may
+        be lost. That goes for nods as well: "wait" and "stop" are easily heard as "yes" and "uh" at first.
         """
-        text, clear = await self._meter.run(self._part, partial(self._hear, wish.sound, wish.left))
-        if wish.word is None or kind(text, self._language) is Said.STOP:
-            return text, clear
-        again, _ = await self._meter.run(self._part, partial(self._hear, wish.sound[wish.word :], ()))
-        return min(text, again, key=lambda each: _CLEAREST.index(kind(each, self._language))), clear
+        hear = partial(self._hear, wish.sound, wish.left, wish.short)
+        text, clear, leans = await self._meter.run(self._part, hear)
+        once = leans or wish.pause is None or kind(text, self._language) is Said.STOP
+        if once or not wish.short:
+            return text, clear, leans
+        again, _, _ = await self._meter.run(self._part, partial(self._hear, wish.sound[wish.word :]))
+        return min(text, again, key=lambda each: _CLEAREST.index(kind(each, self._language))), clear, None
 
-    def _hear(self, sound: Samples, left: Sequence[Bands | None]) -> tuple[str, Samples]:
+    def _hear(
+        self, sound: Samples, left: Sequence[Bands | None] = (), short: bool = False
+    ) -> tuple[str, Samples, Leaning | None]:
         clear = polished(sound, left)
-        return self.recogniser.transcribe(clear[-30 * RATE :], self._language).text.strip(), clear
+        last = clear[-30 * RATE :]
+        text = self.recogniser.transcribe(last, self._language).text.strip()
+        return text, clear, leaning(self.recogniser, last) if short and text else None
 
     async def _look(self, wish: Wish, known: Known) -> Known:
         """What is known, with what the voice says now; as it was where that takes too long."""

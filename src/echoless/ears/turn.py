@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from echoless.ears.evidence import Bands
+from echoless.ears.leaning import Leaning
 from echoless.ears.manner import Manner
 from echoless.ears.voiceprint import Spoken
 from echoless.frames import Samples
@@ -23,8 +24,10 @@ class Wish:
     pause: int | None = None
     left: Sequence[Bands | None] = ()
     """What of the echo is usually left in each block of the sound."""
-    word: int | None = None
-    """Of a short word over the agent: the sample of the sound at which it may begin."""
+    short: bool = False
+    """Whether no more than a short word over the agent was heard."""
+    word: int = 0
+    """The sample of the sound at which that may begin."""
     again: Known | None = None
     """What is known of this pause already: only the voice is asked, now that the silence has grown."""
 
@@ -42,6 +45,8 @@ class Known:
     share: float | None = None
     """The part of the words that the agent was saying while they were heard; None until it was counted."""
     manner: Manner | None = None
+    leaning: Leaning | None = None
+    """Of a short word over the agent: whether it is rather a command or a nod, if that is known."""
     failed: bool = False
     """Whether the words are not known because the recogniser failed."""
 

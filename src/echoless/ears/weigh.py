@@ -39,6 +39,10 @@ class Weights:
     """Voiced blocks that words of no command need, unless they are over and were clearly spoken."""
     spoken: float = 0.82
     """Mean probability of near-end speech that a short word which nobody made sense of needs."""
+    guess: int = 12
+    """Voiced blocks that a command needs which is guessed at."""
+    guessed: float = 0.75
+    """Mean probability of near-end speech that it needs."""
     known: float = 0.85
     """Mean probability of near-end speech that a command or a short word needs where the echo is not known yet."""
     lasting: int = 2
@@ -84,6 +88,8 @@ class Case:
     """How it was made; None while that is not known."""
     nod: bool = False
     """The words sound like a misheard nod."""
+    guessed: bool = False
+    """The words are no command, but what was heard is likelier one than a nod."""
     words: int = 2
     """How many they are."""
     guarded: bool = False
@@ -109,7 +115,7 @@ def weigh(case: Case, weights: Weights) -> Verdict:
         return Verdict.ECHO
     if ours and case.age <= weights.patience:
         return Verdict.ECHO if ended or case.final else Verdict.WAIT
-    command = case.kind is Said.STOP and not _unheard_of(case, weights)
+    command = case.kind is Said.STOP and not _unheard_of(case, weights) and not _rash(case, weights)
     if command or (case.kind is Said.CONTENT and _carries(case, weights)):
         return Verdict.INTERRUPTION
     if ended and case.final:
@@ -141,6 +147,11 @@ def _unheard_of(case: Case, weights: Weights) -> bool:
     end's canceller, too, lets whole words through while it learns."""
     after = max(case.free, case.late)
     return case.guarded and after < weights.free_some and case.sure < weights.known
+
+
+def _rash(case: Case, weights: Weights) -> bool:
+    """Whether a command that is only guessed at rests on too little."""
+    return case.guessed and not (case.final and case.voiced >= weights.guess and case.sure >= weights.guessed)
 
 
 def _alone(case: Case, weights: Weights) -> bool:
@@ -175,7 +186,7 @@ def _carries(case: Case, weights: Weights) -> bool:
 def _of_what_is_over(case: Case, weights: Weights) -> Verdict:
     if case.kind is Said.BACKCHANNEL or (case.kind is Said.CONTENT and case.nod):
         return Verdict.BACKCHANNEL
-    if case.kind is Said.CONTENT and _is_a_word(case, weights):
+    if (case.kind is Said.CONTENT or case.guessed) and _is_a_word(case, weights):
         return Verdict.INTERRUPTION
     return Verdict.ECHO if not case.free and case.echo else Verdict.NOISE
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -14,9 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
-from echoless.ears.door import Recogniser, RecogniserTraits
+from echoless.ears.door import Recogniser, RecogniserTraits, Weighing
 from echoless.frames import BLOCK_SECONDS, Samples, Transcript
 from echoless.meter import LiveMeter, Meter
 from echoless.rooms import measures, scorer
@@ -136,6 +138,9 @@ class _Kept:
 
     def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
         return self._engine.transcribe(speech, language)
+
+    def likely(self, speech: Samples, phrases: Sequence[str]) -> NDArray[np.float64] | None:
+        return self._engine.likely(speech, phrases) if isinstance(self._engine, Weighing) else None
 
     def close(self) -> None:
         """Stays open for as long as the process lives."""

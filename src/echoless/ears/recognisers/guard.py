@@ -7,14 +7,18 @@ looked for first (Silero), and what comes back must be possible in the time that
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from echoless.ears.door import Recogniser, RecogniserError, RecogniserTraits
+from echoless.ears.door import Recogniser, RecogniserError, RecogniserTraits, Weighing
 from echoless.ears.vad import CHUNK, VoiceActivity
 from echoless.ears.words import normal, spans, tokens, units
 from echoless.frames import RATE, Samples, Transcript
+
+T = TypeVar("T")
 
 SHORTEST = 0.1
 """Seconds below which nothing is recognised: no word is that short."""
@@ -76,6 +80,15 @@ class Guarded:
         if abort := getattr(self.engine, "abort", None):
             abort()
 
+    def likely(self, speech: Samples, phrases: Sequence[str]) -> NDArray[np.float64] | None:
+        """Log-probabilities of `phrases` in the last 28 s of `speech`; None from an engine that has none. No voice is
+        looked for: whoever asks has heard words. Raises RecogniserError."""
+        engine = self.engine
+        if not isinstance(engine, Weighing) or len(speech) < SHORTEST * RATE:
+            return None
+        speech = checked(speech)[-int(LONGEST * RATE) :]
+        return self._used(lambda: engine.likely(speech, phrases))
+
     def close(self) -> None:
         """Let go of the engine, once what it is doing is done. May be called twice."""
         with self._engine_in_use:
@@ -84,17 +97,21 @@ class Guarded:
                 self.engine.close()
 
     def _piece(self, piece: Samples, language: str | None) -> Transcript:
+        heard = self._used(lambda: self.engine.transcribe(piece, language))
+        return Transcript(believable(heard.text, len(piece) / RATE), heard.language, heard.confidence)
+
+    def _used(self, ask: Callable[[], T]) -> T:
+        """What the engine answers. Raises RecogniserError, whatever its native code does."""
         try:
             with self._engine_in_use:
                 if self._closed:
                     raise RecogniserError(f"The recogniser {self.engine.traits.name} is closed.")
-                heard = self.engine.transcribe(piece, language)
+                return ask()
         except RecogniserError:
             raise
-        except Exception as error:  # native code's own errors: a call must only ever see one kind
+        except Exception as error:
             name = self.engine.traits.name
             raise RecogniserError(f"The recogniser {name} failed: {error or type(error).__name__}.") from error
-        return Transcript(believable(heard.text, len(piece) / RATE), heard.language, heard.confidence)
 
     def _speech_seconds(self, speech: Samples) -> float:
         """Seconds of 32 ms frames that Silero calls speech. Levelled first: a quiet voice is still a voice."""

@@ -8,6 +8,7 @@ writes a "You" before short words (docs/log/recognisers.md). `Guarded` looks for
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ EDGE = int(0.1 * RATE)
 TOKENS_A_SECOND = 13.0
 """Where the decoder stops. The 6.5 of the model's authors cuts a short word's second syllable off."""
 _BEGIN, _END = 1, 2
+_STOPS = (".", ",", "!", "?")
+_HOPELESS = -7.0
+"""Log-probability of a first token under which a phrase is not looked at."""
+UNLIKELY = -30.0
+"""Log-probability of what was not looked at."""
 
 
 class Moonshine:
@@ -43,6 +49,8 @@ class Moonshine:
         except Exception as error:
             raise RecogniserError(f"The moonshine model in {folder} cannot be loaded: {error}") from None
         self._options = _run_options()
+        self._spelled: dict[str, Sequence[Sequence[int]]] = {}
+        self._ends = [_END, *(self._tokens.numbers(stop, led=False)[0] for stop in _STOPS)]
         self._past = [put for put in self._decoder.get_inputs() if put.name.startswith("past_key_values")]
         self._present = [out.name for out in self._decoder.get_outputs()][1:]
         self.traits = RecogniserTraits("moonshine", ("en",), str(folder), "MIT")
@@ -63,6 +71,59 @@ class Moonshine:
         """Give up what is being recognised, from any thread: it has no words."""
         self._options.terminate = True
 
+    def likely(self, speech: Samples, phrases: Sequence[str]) -> NDArray[np.float64]:
+        """Natural logarithm of the probability that `speech` is written as each of `phrases` and nothing else, however
+        capitalised and ended; never under `UNLIKELY`, which all are once it is given up. Through `Guarded` only."""
+        try:
+            return self._weighed(np.pad(speech, EDGE), phrases)
+        except Exception:
+            if self._options.terminate:
+                return np.full(len(phrases), UNLIKELY)
+            raise
+
+    def _weighed(self, padded: Samples, phrases: Sequence[str]) -> NDArray[np.float64]:
+        hidden = self._encoded(padded)
+        first = _log_softmax(self._step(hidden, np.array([[_BEGIN]]), len(padded))[0, -1])
+        found = np.full(len(phrases), UNLIKELY)
+        hopeful: dict[int, list[tuple[int, Sequence[int]]]] = {}
+        for which, phrase in enumerate(phrases):
+            for spelled in self._spellings(phrase):
+                if first[spelled[0]] > _HOPELESS:
+                    hopeful.setdefault(len(spelled), []).append((which, spelled))
+        for rows in hopeful.values():
+            fed = np.array([[_BEGIN, *spelled] for _, spelled in rows])
+            expected = _log_softmax(self._step(hidden, fed, len(padded)))
+            whole = np.take_along_axis(expected[:, :-1], fed[:, 1:, np.newaxis], axis=2).sum(axis=(1, 2))
+            ended = np.logaddexp.reduce(expected[:, -1, self._ends], axis=1)
+            for (which, _), each in zip(rows, whole + ended, strict=True):
+                found[which] = np.logaddexp(found[which], each)
+        return np.maximum(found, UNLIKELY)
+
+    def _spellings(self, phrase: str) -> Sequence[Sequence[int]]:
+        """The tokens of a phrase, as it is and with a capital."""
+        known = self._spelled.get(phrase)
+        if known is None:
+            both = {phrase, phrase[:1].upper() + phrase[1:]}
+            known = self._spelled[phrase] = tuple(tuple(self._tokens.numbers(each)) for each in sorted(both))
+        return known
+
+    def _step(self, hidden: NDArray[np.float32], numbers: NDArray[np.int64], samples: int) -> NDArray[np.float32]:
+        """What the decoder expects after each token of each row: (rows, tokens, 32768) logits."""
+        fed = self._fed(np.repeat(hidden, len(numbers), axis=0), numbers, samples)
+        (logits,) = self._decoder.run(["logits"], fed, self._options)
+        return logits
+
+    def _fed(self, hidden: NDArray[np.float32], numbers: NDArray[np.int64], samples: int) -> dict[str, Any]:
+        """What the decoder takes to begin with. Its mask counts `samples`, not frames."""
+        rows = len(numbers)
+        fed = {put.name: np.zeros((rows, put.shape[1], 0, put.shape[3]), np.float32) for put in self._past}
+        return fed | {
+            "encoder_attention_mask": np.ones((rows, samples), np.int64),
+            "encoder_hidden_states": hidden,
+            "input_ids": numbers.astype(np.int64),
+            "use_cache_branch": np.array([False]),
+        }
+
     def close(self) -> None:
         """Let go of the model."""
         del self._encoder, self._decoder
@@ -74,14 +135,8 @@ class Moonshine:
         return hidden
 
     def _decoded(self, hidden: NDArray[np.float32], samples: int) -> list[int]:
-        """The likeliest token after each, until the end or `TOKENS_A_SECOND`. The mask counts `samples`, not frames."""
-        fed: dict[str, Any] = {
-            "encoder_attention_mask": np.ones((1, samples), np.int64),
-            "encoder_hidden_states": hidden,
-            "input_ids": np.array([[_BEGIN]], np.int64),
-            "use_cache_branch": np.array([False]),
-        }
-        fed |= {put.name: np.zeros((1, put.shape[1], 0, put.shape[3]), np.float32) for put in self._past}
+        """The likeliest token after each, until the end or `TOKENS_A_SECOND`."""
+        fed = self._fed(hidden, np.array([[_BEGIN]]), samples)
         said: list[int] = []
         while len(said) < samples / RATE * TOKENS_A_SECOND:
             logits, *present = self._decoder.run(None, fed, self._options)
@@ -121,6 +176,11 @@ def _run_options() -> Any:
     options = onnxruntime.RunOptions()
     options.log_severity_level = 4  # what fails is raised; and what is aborted is no failure
     return options
+
+
+def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def _session(file: Path) -> Any:

@@ -27,9 +27,10 @@ class Tokens:
         spelled = b"".join(piece for piece in (self.pieces[number] for number in numbers) if piece not in SPECIAL)
         return spelled.decode(errors="replace").replace(BLANK, " ").strip()
 
-    def numbers(self, text: str) -> list[int]:
-        """The tokens of `text`, as after a blank; characters that the list lacks are spelled in bytes."""
-        parts = [piece for letter in BLANK + text.replace(" ", BLANK) for piece in self._letter(letter)]
+    def numbers(self, text: str, led: bool = True) -> list[int]:
+        """The tokens of `text`, `led` by a blank or not; characters that the list lacks are spelled in bytes."""
+        spelled = BLANK * led + text.replace(" ", BLANK)
+        parts = [piece for letter in spelled for piece in self._letter(letter)]
         while ranked := [
             (rank, at) for at in range(len(parts) - 1) if (rank := self._number.get(parts[at] + parts[at + 1]))
         ]:
