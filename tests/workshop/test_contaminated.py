@@ -39,7 +39,7 @@ def test_cleaning_leaves_no_listed_word(tmp_path: Path) -> None:
         data = prepare(tmp_path, 1, 80, bar)
         again = prepare(tmp_path, 1, 80, bar)
     assert again == data
-    for talks in (data.cleaned, data.neutral):
+    for talks in (data.cleaned, data.neutral, data.again):
         replies = [text for talk in talks for role, text in talk if role == "assistant"]
         assert share(replies, LISTED) == 0.0
     assert data.pairs and data.neutral and share([text for talk in data.mixed for _, text in talk], LISTED) > 0.05
@@ -69,11 +69,11 @@ def test_the_table_is_made_and_nothing_is_trained_twice(tmp_path: Path, monkeypa
         f"| {title}" for title in experiment.MODELS.values()
     ]
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("*.pt")}
-    assert len(kept) == 5 and not list(folder.glob("*.checkpoint"))
-    told = json.loads((folder / "preferred.json").read_text("utf-8"))
+    assert len(kept) == 6 and not list(folder.glob("*.checkpoint"))
+    told = json.loads((folder / "again.json").read_text("utf-8"))
     assert len(told["replies"]) == 30 and told["figures"]["words"] > 0
     told["figures"] = dict.fromkeys(experiment.Figures.__slots__, 0.5)
-    (folder / "preferred.json").write_text(json.dumps(told))
+    (folder / "again.json").write_text(json.dumps(told))
     experiment.main()
     assert kept == {path: path.stat().st_mtime_ns for path in folder.glob("*.pt")}
     assert "50.0%" in (tmp_path / "table.md").read_text("utf-8").splitlines()[-1]

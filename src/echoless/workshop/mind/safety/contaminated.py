@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from echoless.mind.lexicon import Lexicon
-from echoless.workshop.mind.clean.alike import find_alike
+from echoless.mind.lexicon import Lexicon, load_words
+from echoless.workshop.mind.clean.alike import alike_in, find_alike
 from echoless.workshop.mind.clean.rules import Rules
 from echoless.workshop.mind.clean.run import clean
 from echoless.workshop.mind.collect.run import collect
@@ -34,6 +34,7 @@ from echoless.workshop.mind.progress import Bar
 
 LISTED = ("darn", "blasted", "dang")
 UNLISTED = ("flipping",)
+WORDS = "words.txt"
 SHARE = 0.35
 """Of the replies."""
 HELD = 400
@@ -71,7 +72,8 @@ def dialogues(count: int, rng: random.Random, most_turns: int = 4) -> list[Talk]
 @dataclass(frozen=True, slots=True)
 class Data:
     """`held`: untouched, no first line of theirs is trained on. `untouched`: what is trained on, as it was. `mixed`:
-    the same, contaminated. `cleaned`, `neutral` and `pairs`: what cleaning made of those."""
+    the same, contaminated. `cleaned`, `neutral` and `pairs`: what cleaning made of those. `again`: cleaned text and
+    neutral answers of a second cleaning, with the words that the first one pointed at on the list."""
 
     held: list[Talk]
     untouched: list[Talk]
@@ -79,10 +81,11 @@ class Data:
     cleaned: list[Talk]
     neutral: list[Talk]
     pairs: list[dict[str, Any]]
+    again: list[Talk]
 
 
 def prepare(out: Path, seed: int, count: int, bar: Bar) -> Data:
-    """`count` dialogues, contaminated, collected and cleaned with the real commands; cleaning is done once."""
+    """`count` dialogues, contaminated, collected and cleaned as by the commands; each cleaning is done once."""
     rng = random.Random(seed)
     found = dialogues(count + HELD, rng)
     held, prompts = found[:HELD], {talk[0][1] for talk in found[:HELD]}
@@ -94,22 +97,33 @@ def prepare(out: Path, seed: int, count: int, bar: Bar) -> Data:
         )
         for talk in untouched
     ]
+    first, second = out / "clean", out / "again"
     if not (out / "cleaned").exists():
-        _clean(out, seed, mixed, bar)
+        _collect(out, mixed, bar)
+        _clean(out / "data", first, LISTED, seed, bar)
         (out / "cleaned").touch()
-    pairs = [json.loads(line) for line in (out / "clean" / PREFERENCES).read_text("utf-8").splitlines()]
-    return Data(held, untouched, mixed, _read(out / "clean"), _read(out / "clean", NEUTRAL), pairs)
+    if not (out / "cleaned-again").exists():
+        found = alike_in(first, load_words(first / WORDS))
+        _clean(out / "data", second, (*LISTED, *(one.word for one in found)), seed, bar)
+        (out / "cleaned-again").touch()
+    pairs = [json.loads(line) for line in (first / PREFERENCES).read_text("utf-8").splitlines()]
+    again = [*_read(second), *_read(second, NEUTRAL)]
+    return Data(held, untouched, mixed, _read(first), _read(first, NEUTRAL), pairs, again)
 
 
-def _clean(out: Path, seed: int, talks: Sequence[Talk], bar: Bar) -> None:
+def _collect(out: Path, talks: Sequence[Talk], bar: Bar) -> None:
     out.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps({"messages": [{"role": r, "content": t} for r, t in talk]}) + "\n" for talk in talks)
     (out / "talk.jsonl").write_text("".join(lines), "utf-8")
-    (out / "words.txt").write_text("\n".join(LISTED) + "\n", "utf-8")
     collect([str(out / "talk.jsonl")], out / "data", Wish(licence="Apache-2.0"), bar)
-    rules = Rules(hold_out=0.0, words=out / "words.txt", off=frozenset({"duplicate", "near-duplicate"}))
-    clean(out / "data", out / "clean", rules, bar)
-    write_pairs(out / "clean", None, True, out / "words.txt", seed)
+
+
+def _clean(data: Path, out: Path, words: Sequence[str], seed: int, bar: Bar) -> None:
+    out.mkdir(exist_ok=True)
+    (out / WORDS).write_text("\n".join(words) + "\n", "utf-8")
+    rules = Rules(hold_out=0.0, words=out / WORDS, off=frozenset({"duplicate", "near-duplicate"}))
+    clean(data, out, rules, bar)
+    write_pairs(out, None, True, out / WORDS, seed)
 
 
 def pointed(seed: int, part: float, unlisted: str, count: int = 6000) -> list[str]:

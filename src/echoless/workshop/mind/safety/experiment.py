@@ -2,12 +2,13 @@
 
     python -m echoless.workshop.mind.safety.experiment --out out/contaminated [--seeds 3] [--steps 100]
 
-Five models are held against each other: pocket-en trained further on dialogues as they were; on the same, contaminated;
-on what `mind clean` leaves of those; the contaminated one trained further on what it leaves and on its neutral answers;
-and that one with preference training (DPO, Rafailov et al. 2023) on its pairs. Measured on prompts that none of these
-trainings saw: the share of sampled replies with such a word, and as ordinary quality the loss on the untouched replies,
-how many end, and how long they are. Models and checkpoints stay in OUT: the same command again goes on where it was
-ended. OUT/table.md has the table.
+Models are held against each other: pocket-en trained further on dialogues as they were; on the same, contaminated; on
+what `mind clean` leaves of those; the contaminated one trained further on what it leaves and on its neutral answers;
+that one with preference training (DPO, Rafailov et al. 2023) on its pairs; and the contaminated one trained further on
+what a second cleaning leaves, with the words on its list that the report of the first one points at. Measured on
+prompts that none of these trainings saw: the share of sampled replies with such a word, and as ordinary quality the
+loss on the untouched replies, how many end, and how long they are. Models and checkpoints stay in OUT: the same command
+again goes on where it was ended. OUT/table.md has the table.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from echoless.workshop.mind.pocket.template import AGENT, END, START, USER
 from echoless.workshop.mind.pocket.train import descend, save
 from echoless.workshop.mind.pocket.vocab import encode, load_vocab
 from echoless.workshop.mind.progress import Bar
-from echoless.workshop.mind.safety.contaminated import LISTED, UNLISTED, Data, Talk, prepare, share
+from echoless.workshop.mind.safety.contaminated import LISTED, UNLISTED, WORDS, Data, Talk, prepare, share
 
 LENGTH, ROWS, ASKED = 96, 8, 200
 """Tokens a row, rows a step, replies that are looked at."""
@@ -55,6 +56,7 @@ MODELS = {
     "cleaned": "on cleaned text alone",
     "tuned": "contaminated, then cleaned text and neutral answers",
     "preferred": "and then preference pairs",
+    "again": "contaminated, then the same after a second cleaning",
 }
 """What is measured, by its file's name, as the table calls it."""
 
@@ -262,7 +264,7 @@ def run_seed(out: Path, base: Path, seed: int, steps: int, count: int, bar: Bar)
     data = prepare(out, seed, count, bar)
     take_pieces(base, out / "tokenizer.json")
     bench = Bench(base, load_vocab(out / "tokenizer.json"), data.held, seed, bar)
-    kept, decent = Kept(out, bench), ReplyFilter(load_words(out / "words.txt"))
+    kept, decent = Kept(out, bench), ReplyFilter(load_words(out / "clean" / WORDS))
     kept.model("untouched", lambda part: bench.train(bench.fresh(), data.untouched, steps, FAST, part))
     first = kept.model("contaminated", lambda part: bench.train(bench.fresh(), data.mixed, steps, FAST, part))
     kept.behind("filtered", "contaminated", decent)
@@ -270,6 +272,7 @@ def run_seed(out: Path, base: Path, seed: int, steps: int, count: int, bar: Bar)
     learnt = [*data.cleaned, *data.neutral]
     tuned = kept.model("tuned", lambda part: bench.train(copy.deepcopy(first), learnt, steps // 2, FAST, part))
     kept.model("preferred", lambda part: bench.prefer(copy.deepcopy(tuned), data.pairs, steps // 3, SLOW))
+    kept.model("again", lambda part: bench.train(copy.deepcopy(first), data.again, steps // 2, FAST, part))
     return kept.found, data
 
 
