@@ -265,7 +265,6 @@ def run_seed(out: Path, base: Path, seed: int, steps: int, count: int, bar: Bar)
     take_pieces(base, out / "tokenizer.json")
     bench = Bench(base, load_vocab(out / "tokenizer.json"), data.held, seed, bar)
     kept, decent = Kept(out, bench), ReplyFilter(load_words(out / "clean" / WORDS))
-    kept.model("untouched", lambda part: bench.train(bench.fresh(), data.untouched, steps, FAST, part))
     first = kept.model("contaminated", lambda part: bench.train(bench.fresh(), data.mixed, steps, FAST, part))
     kept.behind("filtered", "contaminated", decent)
     kept.model("cleaned", lambda part: bench.train(bench.fresh(), data.cleaned, steps, FAST, part))
@@ -273,6 +272,7 @@ def run_seed(out: Path, base: Path, seed: int, steps: int, count: int, bar: Bar)
     tuned = kept.model("tuned", lambda part: bench.train(copy.deepcopy(first), learnt, steps // 2, FAST, part))
     kept.model("preferred", lambda part: bench.prefer(copy.deepcopy(tuned), data.pairs, steps // 3, SLOW))
     kept.model("again", lambda part: bench.train(copy.deepcopy(first), data.again, steps // 2, FAST, part))
+    kept.model("untouched", lambda part: bench.train(bench.fresh(), data.untouched, steps, FAST, part))
     return kept.found, data
 
 
