@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoless.ears.words import alike, echo_share, normal, sounds, spans, tokens, units
+from echoless.ears.words import alike, echo_share, joined, normal, sounds, spans, tokens, units
 
 
 @pytest.mark.parametrize(
@@ -130,3 +130,16 @@ def test_nothing_heard_or_nothing_played_is_no_echo() -> None:
 )
 def test_a_share_is_a_share(heard: str, played: list[tuple[str, float, float]], begin: float, end: float) -> None:
     assert 0.0 <= echo_share(heard, played, min(begin, end), max(begin, end)) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        (["tell me", "", "more."], "tell me more."),
+        (["你好，", "今天怎么样？"], "你好，今天怎么样？"),
+        (["我喜欢", "Python", "和音乐"], "我喜欢 Python 和音乐"),
+        (["", ""], ""),
+    ],
+)
+def test_stretches_are_joined_as_their_language_is_written(parts: list[str], text: str) -> None:
+    assert joined(parts) == text

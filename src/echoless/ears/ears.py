@@ -13,10 +13,10 @@ from typing import Protocol
 
 import numpy as np
 
-from echoless.ears.backchannel import Said, kind, nod_misheard
 from echoless.ears.breaker import Breaker
 from echoless.ears.door import Recogniser, TurnEnd
 from echoless.ears.doorstep import ALONE, LINGER, Doorstep, Who
+from echoless.ears.findings import case_of, evidence_of, waited
 from echoless.ears.guard import Heard
 from echoless.ears.hearing import Hearing
 from echoless.ears.heeded import (
@@ -31,12 +31,11 @@ from echoless.ears.heeded import (
     Started,
     TurnEnded,
 )
-from echoless.ears.leaning import settled
 from echoless.ears.listener import Change, Listener
 from echoless.ears.turn import Known, Open, Wish
 from echoless.ears.turn_end import Tuning, patience
 from echoless.ears.weigh import Case, Verdict, Weights, echo_tail, faint, own_words, weigh
-from echoless.ears.words import echo_share, units
+from echoless.ears.words import echo_share
 from echoless.frames import BLOCK, BLOCK_SECONDS, Block, Samples, seconds
 from echoless.meter import Meter
 
@@ -233,7 +232,7 @@ class Ears:
         if silence >= wait.end:
             turn.ended = True
             self.breaker.user_spoke()
-            evidence = self._evidence(finished=round(known.finished, 3), share=share, **_waited(turn, silence))
+            evidence = self._evidence(finished=round(known.finished, 3), share=share, **waited(turn, silence))
             out.append(TurnEnded(text, evidence, known.spoken.name if known.spoken else None))
         elif self.listener.length > LONGEST:
             turn.settled.append(known.text)
@@ -271,29 +270,7 @@ class Ears:
         return out
 
     def _case(self, turn: Open, known: Known | None, share: float) -> Case:
-        """The evidence so far."""
-        listener, text = self.listener, known.text if known else ""
-        said = kind(text, self.language) if known else None
-        leans = known.leaning if known else None
-        what = settled(said, leans) if said and leans else said
-        return Case(
-            age=listener.age,
-            voiced=listener.voiced,
-            free=listener.free,
-            silence=0 if listener.speaking else listener.silence,
-            echo=bool(self._heard and self._heard.echo),
-            kind=what,
-            final=known is not None and known.wish.pause == turn.pause,
-            share=share,
-            sure=listener.sureness,
-            manner=known.manner if known else None,
-            nod=what is Said.CONTENT and not leans and nod_misheard(text),
-            guessed=what is Said.STOP and said is not Said.STOP,
-            words=units(text),
-            guarded=self.breaker.duplex != "full",
-            strength=listener.strength,
-            late=listener.late,
-        )
+        return case_of(self.listener, turn, known, share, self._heard, self.breaker.duplex, self.language)
 
     def _dismiss(self, reason: str, text: str, share: float) -> list[Heeded]:
         turn = self._turn
@@ -366,33 +343,9 @@ class Ears:
         return [Partial(turn.text(known.text))] if known.text and not turn.weighing else []
 
     def _evidence(self, **more: object) -> dict[str, object]:
-        heard = self._heard
-        found: dict[str, object] = {
-            "voiced": self.listener.voiced,
-            "free": self.listener.free,
-            "late": self.listener.late,
-            "strength": round(self.listener.strength, 2),
-            "sure": round(self.listener.sureness, 3),
-            "duplex": self.breaker.duplex,
-        }
-        if heard:
-            found |= {"near": round(heard.near, 3), "voice": round(heard.voice, 3), "echo": heard.echo}
-            found |= {key: round(float(value), 3) for key, value in heard.evidence.items()}
         known = self._turn.known if self._turn else None
-        if known and known.spoken:
-            found |= known.spoken.evidence()
-        if known and known.leaning:
-            found |= {"command": round(known.leaning.command, 2), "nod": round(known.leaning.nod, 2)}
-        if known and known.failed:
-            found["unrecognised"] = True
-        return found | more
+        return evidence_of(self.listener, known, self._heard, self.breaker.duplex) | more
 
     def close(self) -> None:
         """Let go of the engines."""
         self.hearing.close()
-
-
-def _waited(turn: Open, silence: float) -> dict[str, object]:
-    """How long it was silent, in seconds: at the end of `turn`, when its words were known, each time it was asked."""
-    known = {"words": turn.sure[0][0], "sure_at": list(turn.sure)} if turn.sure else {}
-    return {"silence": round(silence, 3), **known}

@@ -9,6 +9,7 @@ from echoless.ears.evidence import Bands
 from echoless.ears.leaning import Leaning
 from echoless.ears.manner import Manner
 from echoless.ears.voiceprint import Spoken
+from echoless.ears.words import joined
 from echoless.frames import Samples
 
 
@@ -74,4 +75,5 @@ class Open:
     """Its end was told; it may still go on until the reply is audible."""
 
     def text(self, latest: str) -> str:
-        return " ".join(part for part in (*self.settled, latest) if part)
+        """All words of the turn, `latest` the last of them."""
+        return joined([*self.settled, latest])

@@ -23,6 +23,8 @@ _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _KANA = "\u3041-\u309f\u30a1-\u30ff"
 _TOKEN = re.compile(rf"[{_HAN}{_KANA}]|(?:(?![{_HAN}{_KANA}])[^\W_])+(?:'(?:(?![{_HAN}{_KANA}])[^\W_])+)*")
 _IS_HAN = re.compile(f"[{_HAN}]")
+_CLOSE_END, _CLOSE_BEGIN = re.compile(f"[{_HAN}。，！？；：、…]$"), re.compile(f"[{_HAN}]")
+"""Where texts in Chinese meet."""
 _LIGHT_LINE = "a an and the to of in on at is it i you he she we they that this for be was as or so do"
 _LIGHT = frozenset(_LIGHT_LINE.split())
 _HAN_LIGHT = frozenset("的了是我你他她它在有不一个这那就也和")
@@ -58,6 +60,15 @@ def normal(text: str) -> str:
 def is_han(text: str) -> bool:
     """Whether `text` holds any Han character."""
     return _IS_HAN.search(text) is not None
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Stretches of what somebody said as one text: with a blank between them, but not between Han characters."""
+    text = ""
+    for part in filter(None, parts):
+        apart = text and not (_CLOSE_END.search(text) and _CLOSE_BEGIN.match(part))
+        text += f" {part}" if apart else part
+    return text
 
 
 @lru_cache(maxsize=4096)

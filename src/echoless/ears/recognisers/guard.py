@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from echoless.ears.door import Recogniser, RecogniserError, RecogniserTraits, Weighing
 from echoless.ears.vad import CHUNK, VoiceActivity
-from echoless.ears.words import normal, spans, tokens, units
+from echoless.ears.words import joined, normal, spans, tokens, units
 from echoless.frames import RATE, Samples, Transcript
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class Guarded:
         if not said or (voiced < SURE_SPEECH and normal(said[0].text) in FAVOURITES):
             return Transcript("", heard[0].language or language)
         known = [each.confidence for each in said if each.confidence is not None]
-        text = " ".join(each.text for each in said)
+        text = joined([each.text for each in said])
         return Transcript(text, said[0].language, min(known) if known else None)
 
     def abort(self) -> None:

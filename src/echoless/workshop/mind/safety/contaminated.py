@@ -103,8 +103,8 @@ def prepare(out: Path, seed: int, count: int, bar: Bar) -> Data:
         _clean(out / "data", first, LISTED, seed, bar)
         (out / "cleaned").touch()
     if not (out / "cleaned-again").exists():
-        found = alike_in(first, load_words(first / WORDS))
-        _clean(out / "data", second, (*LISTED, *(one.word for one in found)), seed, bar)
+        pointed_at = alike_in(first, load_words(first / WORDS))
+        _clean(out / "data", second, (*LISTED, *(one.word for one in pointed_at)), seed, bar)
         (out / "cleaned-again").touch()
     pairs = [json.loads(line) for line in (first / PREFERENCES).read_text("utf-8").splitlines()]
     again = [*_read(second), *_read(second, NEUTRAL)]
