@@ -18,6 +18,7 @@ from echoless.cli import main
 from echoless.workshop.elsewhere import Environment
 from echoless.workshop.mind.errors import MindError
 from echoless.workshop.mind.export import converter, quantise
+from echoless.workshop.mind.export.kinds import PACKED
 from echoless.workshop.mind.export.pretokens import SPLITS, pretokens
 from echoless.workshop.mind.pocket.served import serve
 
@@ -60,6 +61,12 @@ def test_a_quantised_tensor_is_near_what_it_was(kind: Type, error: float) -> Non
     assert back.shape == values.shape
     off = float(np.sqrt(np.mean((back - values) ** 2)))
     assert error / 3 < off < error
+
+
+def test_every_kind_that_is_offered_can_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(PACKED) == set(quantise.KINDS)
+    assert main(["mind", "export", "run", "--type", "q9"]) == 1
+    assert "--type is one of f32" in capsys.readouterr().err
 
 
 def test_eight_bits_are_the_bytes_that_gguf_writes() -> None:

@@ -297,7 +297,7 @@ def test_the_shipped_model_is_unpacked_to_what_llama_cpp_runs(tmp_path: Path) ->
 
 def test_how_a_base_is_best_sampled_goes_to_what_is_trained_on_it(tmp_path: Path) -> None:
     """From the JSON beside a GGUF to the run, from there to a run on that run, and beside what that one exports."""
-    shipped = advice.advised(run.gguf_named("pocket-en") or Path())
+    shipped = advice.advised(models.gguf_named("pocket-en") or Path())
     assert shipped["temperature"] < 0.5
     one, other, file = tmp_path / "one", tmp_path / "other", tmp_path / "mine-q8_0.gguf"
     plan = run.unpacked(planned(Path("pocket-en"), tmp_path), one)
@@ -306,7 +306,7 @@ def test_how_a_base_is_best_sampled_goes_to_what_is_trained_on_it(tmp_path: Path
     advice.hand_on(other, [file])
     assert about(file)["sampling"] == shipped == advice.advised(other)
     advice.hand_on(tmp_path, [tmp_path / "none.gguf"])
-    assert not (tmp_path / "none.json").exists() and run.gguf_named("Qwen/Qwen3-0.6B") is None
+    assert not (tmp_path / "none.json").exists() and models.gguf_named("Qwen/Qwen3-0.6B") is None
 
 
 def test_what_cannot_be_loaded_is_said_in_one_line(
@@ -320,6 +320,8 @@ def test_what_cannot_be_loaded_is_said_in_one_line(
     assert "does not exist" in capsys.readouterr().err
     assert main(["mind", "train", "--resume", "--out", str(tmp_path / "nothing")]) == 1
     assert "no run to go on with" in capsys.readouterr().err
+    assert main(["mind", "export", "pocket-en", "--out", out]) == 1
+    assert "a GGUF already" in capsys.readouterr().err
     with pytest.raises(MindError, match="--layers 9"):
         models.keep_layers(models.load_model(str(make("llama", tmp_path / "llama"))), 9)
 

@@ -31,7 +31,10 @@ def export(
     Afterwards llama.cpp must cut text into the same tokens as the source and continue prompts as it does; what differs
     is said, kept beside the file (FILE.verify.json), and the exit code is 1.
     """
+    from echoless.workshop.mind.export.kinds import check_kinds
+
     wanted = [kind.lower() for kind in kinds or ["q8_0"]]
+    check_kinds(wanted)
     title = name or Path(source).resolve().name
     if out is not None and out.suffix == ".gguf" and len(wanted) > 1:
         raise MindError("--out names one file, --type several: give a folder")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from echoless.workshop.mind.advice import hand_on
 from echoless.workshop.mind.export import verify as holding
-from echoless.workshop.mind.export.write import check_kinds, prepare, write
+from echoless.workshop.mind.export.kinds import check_kinds
+from echoless.workshop.mind.export.write import prepare, write
 from echoless.workshop.mind.pocket.export import as_folder, is_pocket_run
 
 _KINDS = {0: "f32", 1: "f16", 32: "bf16", 7: "q8_0", 18: "q6_k", 17: "q5_k_m", 16: "q5_k_s", 8: "q5_0", 15: "q4_k_m",

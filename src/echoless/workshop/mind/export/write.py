@@ -17,10 +17,9 @@ from subprocess import PIPE, STDOUT
 from echoless.workshop.mind.errors import MindError
 from echoless.workshop.mind.export import quantise
 from echoless.workshop.mind.export.converter import converter
+from echoless.workshop.mind.export.kinds import PACKED, STRAIGHT, check_kinds
 from echoless.workshop.mind.export.pretokens import pretokens
 
-STRAIGHT = ("f32", "f16", "bf16", "q8_0")
-"""What the converter writes itself; the rest goes through `quantise`."""
 Tell = Callable[[str], None]
 
 
@@ -98,14 +97,6 @@ def run_converter(jobs: Sequence[Job]) -> None:
     raise MindError(f"{jobs[0].model} does not become a GGUF: {why[:300]}")
 
 
-def check_kinds(kinds: Sequence[str]) -> None:
-    """Raises MindError where a kind of numbers is not known."""
-    known = (*STRAIGHT, *quantise.KINDS)
-    for kind in kinds:
-        if kind not in known:
-            raise MindError(f"--type is one of {', '.join(known)}, not {kind!r}")
-
-
 def first_is_newest(files: Sequence[Path]) -> None:
     """Date files so that the first is the newest, which `mind try RUN` takes: a second apart, as a file system's clock
     may tick too slowly to tell two writes apart."""
@@ -128,7 +119,7 @@ def write(model: Path, goals: dict[str, Path], title: str, tell: Tell = lambda w
         tell(f"converting {model.name} to {', '.join(straight)}")
         run_converter([Job(model, scratch / f"{kind}.gguf", kind, title) for kind in straight])
         for kind in goals:
-            if kind in quantise.KINDS:
+            if kind in PACKED:
                 tell(f"quantising to {kind}")
                 quantise.quantise(scratch / "f16.gguf", scratch / f"{kind}.gguf", kind)
         for kind, goal in goals.items():

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.utils import logging as hub_chatter
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as chatter
 
+from echoless.mind.models import FOLDER, shipped
 from echoless.workshop.mind.errors import MindError
 
 PLAIN = (
@@ -28,6 +30,7 @@ def quiet() -> None:
     """Keep transformers from talking of what we tell ourselves: bars over each file, warnings about what is meant."""
     chatter.set_verbosity_error()
     chatter.disable_progress_bar()
+    hub_chatter.set_verbosity_error()
 
 
 def device() -> str:
@@ -47,6 +50,21 @@ def is_run(place: Path) -> bool:
     return (place / "run.json").is_file()
 
 
+def gguf_named(place: str) -> Path | None:
+    """The GGUF that a base's name means: a file, or a model that ships; None for a folder or a name on the hub."""
+    if Path(place).is_dir():
+        return None
+    if place.endswith(".gguf"):
+        return Path(place) if Path(place).is_file() else None
+    return shipped(place) if (FOLDER / f"{place}.gguf").is_file() else None
+
+
+def _no_gguf(place: str) -> None:
+    """Raises MindError where `place` is a GGUF, which is trained on but not loaded as it is."""
+    if gguf_named(place):
+        raise MindError(f"{place} is a GGUF already: name the model's folder or a run; 'mind train' takes it as --base")
+
+
 def home(place: str) -> str:
     """The folder or hub name that the tokenizer and the shape of `place` come from."""
     path = Path(place)
@@ -59,6 +77,7 @@ def _first_line(why: Exception) -> str:
 
 def load_tokenizer(place: str) -> PreTrainedTokenizerFast:
     """The tokenizer of a model, with a chat template. Raises MindError where it has no tokenizer.json (a slow one)."""
+    _no_gguf(place)
     try:
         found = AutoTokenizer.from_pretrained(home(place))
     except (OSError, ValueError, KeyError, ImportError) as why:
@@ -79,6 +98,7 @@ def load_model(place: str, dtype: torch.dtype = torch.float32) -> PreTrainedMode
     path = Path(place)
     if is_run(path):
         return _load_run(path, dtype)
+    _no_gguf(place)
     try:
         return AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as why:

@@ -20,7 +20,6 @@ import torch
 from peft import get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, PrinterCallback, set_seed
 
-from echoless.mind.models import FOLDER, shipped
 from echoless.workshop.mind.advice import note
 from echoless.workshop.mind.errors import MindError
 from echoless.workshop.mind.form import PREFERENCES
@@ -163,23 +162,14 @@ def _stage(run: Path, name: str, trainer: Any) -> None:
         shutil.rmtree(old)
 
 
-def gguf_named(place: str) -> Path | None:
-    """The GGUF that a base's name means: a file, or a model that ships; None for a folder or a name on the hub."""
-    if Path(place).is_dir():
-        return None
-    if place.endswith(".gguf"):
-        return Path(place) if Path(place).is_file() else None
-    return shipped(place) if (FOLDER / f"{place}.gguf").is_file() else None
-
-
 def unpacked(plan: Plan, run: Path) -> Plan:
     """The plan with Hugging Face folders in place of GGUF files and of the models that ship; what the base advises is
     noted in the run. Raises MindError."""
     run.mkdir(parents=True, exist_ok=True)
-    note(gguf_named(plan.base) or Path(plan.base), run)
+    note(models.gguf_named(plan.base) or Path(plan.base), run)
     changed = {}
     for part in ("base", "teacher"):
-        if file := gguf_named(getattr(plan, part) or ""):
+        if file := models.gguf_named(getattr(plan, part) or ""):
             from echoless.workshop.mind.tune.unpack import unpack
 
             changed[part] = str(unpack(file, run / part))
@@ -193,6 +183,9 @@ def train(plan: Plan, run: Path, tell: Tell = lambda what: None) -> dict[str, An
     result = run / "result.json"
     with plain_troubles(run, plan):
         plan = unpacked(plan, run)
+        for place in filter(None, (plan.base, plan.teacher)):
+            if not Path(place).exists():
+                tell(f"{place}: from the hub, where it is not here yet")
         tokenizer = models.load_tokenizer(plan.base)
         plan.save(run)
         tokenizer.save_pretrained(run / "tokenizer")
