@@ -1,7 +1,7 @@
 """Moonshine tiny-en (Jeffries et al., 2024, arXiv:2410.15608): the default, its model inside a wheel; MIT.
 
 Of the wheel only the weights are used: run by onnxruntime from here they give the words of its own engine in
-a third of the time, without that engine's voice activity, which carries state from one call to the next and
+less than half of the time, without that engine's voice activity, which carries state from one call to the next and
 writes a "You" before short words (docs/log/recognisers.md). `Guarded` looks for speech instead.
 """
 
