@@ -365,6 +365,25 @@ def test_words_so_far_are_given_up_for_those_of_a_pause() -> None:
     assert len(scene.all("user.said")) == 1
 
 
+class SlowVoiceMeter(VirtualMeter):
+    """How finished the voice sounds is known half a second after the words."""
+
+    async def run(self, part: str, work: Callable[[], object]) -> object:  # type: ignore[override]
+        if part == "turn_end":
+            await asyncio.sleep(0.6)
+        return await super().run(part, work)
+
+
+def test_the_reply_is_begun_by_the_words_and_the_turn_ends_by_the_voice() -> None:
+    script = np.concatenate([quiet(0.5), talk(1.2), quiet(3)])
+    scene = Scene(script, texts=["what is the weather like in London"], meter=SlowVoiceMeter("fixed")).run()
+    (said,), (thinking,) = scene.all("user.said"), scene.all("agent.thinking")
+    assert thinking.t < 1.7 + 0.4 and said.t > 1.7 + 0.6
+    assert len(scene.all("user.partial")) == len({event.t for event in scene.all("user.partial")})
+    words = said.data["evidence"]["sure_at"]
+    assert len(words) == 2 and words[0][0] + 0.3 < words[1][0] and words[1][1] == 0.95
+
+
 def test_a_short_word_is_waited_for_where_the_recogniser_is_slow() -> None:
     def script(scene: Scene) -> Iterator[Samples]:
         yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]), talk(0.5), quiet(12))

@@ -8,7 +8,9 @@ meter.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
+import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -18,6 +20,9 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 _END = object()
+GIVES_WAY, BY = frozenset({"turn_end"}), 5
+"""Parts that leave the processor to the others where there is too little of it, and by how much (nice): what is said
+is wanted first, how finished it sounds a little later."""
 REMEMBERED = 4096
 """Times that a live call remembers of each part: a call may last for days."""
 
@@ -58,11 +63,15 @@ class Meter(Protocol):
 class Worker:
     """A thread that does one thing after another. It is a daemon: native code that hangs must not keep the process."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, gives_way: bool = False) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._gives_way = gives_way
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def _work(self) -> None:
+        if self._gives_way and sys.platform == "linux":  # where threads have a niceness of their own
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BY)
         while (job := self._jobs.get()) is not None:
             job()
 
@@ -108,7 +117,7 @@ class LiveMeter:
 
     def _worker(self, part: str) -> Worker:
         if part not in self._workers:
-            self._workers[part] = Worker(f"echoless-{part}")
+            self._workers[part] = Worker(f"echoless-{part}", part in GIVES_WAY)
         return self._workers[part]
 
     async def run(self, part: str, work: Callable[[], T]) -> T:

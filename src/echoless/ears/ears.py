@@ -134,10 +134,13 @@ class Ears:
             if wish:
                 self._working = wish
                 try:
-                    known = await self.hearing.recognise(wish)
+                    known = await self.hearing.recognise(wish, self._deliver)
                 finally:
                     self._working = None
-                self._results.append(known)
+                self._deliver(known)
+
+    def _deliver(self, known: Known) -> None:
+        self._results.append(known)
 
     def forget(self) -> None:
         """Whatever is under way is nobody's turn: something else took the floor."""
@@ -223,18 +226,19 @@ class Ears:
             return self._dismiss("echo", known.text, share)
         text = turn.text(known.text)
         wait = patience(known.finished, self._tuning)
-        if not (admitted := self.doorstep.admits(known.spoken, final=silence >= wait.end)):
+        over = silence >= wait.end and known.voiced
+        if not (admitted := self.doorstep.admits(known.spoken, final=over)):
             return [] if admitted is None else self._dismiss("stranger", text, share)
         out: list[Heeded] = []
         if turn.likely is None and silence >= wait.reply:
             turn.likely = text
             out.append(LikelyEnd(text))
-        if silence >= wait.end:
+        if over:
             turn.ended = True
             self.breaker.user_spoke()
             evidence = self._evidence(finished=round(known.finished, 3), share=share, **waited(turn, silence))
             out.append(TurnEnded(text, evidence, known.spoken.name if known.spoken else None))
-        elif self.listener.length > LONGEST:
+        elif self.listener.length > LONGEST and known.voiced:
             turn.settled.append(known.text)
             turn.known = None
             self.listener.drop_before(self.listener.length - self.listener.silence)
@@ -316,7 +320,12 @@ class Ears:
     def _ask_again(self, turn: Open, known: Known) -> None:
         """Ask the voice once more when the silence has grown: it is surer then."""
         looks = known.looks
-        if self._wish or not known.text or looks >= len(LOOKS) or self.listener.silence < LOOKS[looks]:
+        if (
+            self._wish
+            or not (known.text and known.voiced)
+            or looks >= len(LOOKS)
+            or self.listener.silence < LOOKS[looks]
+        ):
             return
         known.looks += 1
         sound = self.listener.sound(tail=LOOKS[looks])
@@ -325,9 +334,14 @@ class Ears:
 
     def _take_results(self) -> list[Known]:
         results, self._results = self._results, []
-        if any(not known.wish.again for known in results):
+        if any(not known.wish.again and self._first_of(known) for known in results):
             self._took = self._now - self._asked_at
         return results
+
+    def _first_of(self, known: Known) -> bool:
+        """Whether these words are new: those of a pause come once more when the voice has been asked."""
+        before = self._turn.known if self._turn else None
+        return before is None or before.wish is not known.wish
 
     def _learned(self, known: Known) -> list[Heeded]:
         turn = self._turn
@@ -335,12 +349,14 @@ class Ears:
             return []
         if known.spoken is None and turn.known:
             known.spoken = turn.known.spoken  # not every stretch is looked at
+        new = self._first_of(known)
+        if turn.known and not new:  # what became of the words meanwhile stays
+            known.text, known.share = turn.known.text, turn.known.share
         turn.known = known
         if known.wish.pause == turn.pause:
             turn.sure.append((round(self.listener.silence * BLOCK_SECONDS, 3), round(known.finished, 3)))
-        if known.wish.again:
-            return []
-        return [Partial(turn.text(known.text))] if known.text and not turn.weighing else []
+        told = new and known.text and not (known.wish.again or turn.weighing)
+        return [Partial(turn.text(known.text))] if told else []
 
     def _evidence(self, **more: object) -> dict[str, object]:
         known = self._turn.known if self._turn else None

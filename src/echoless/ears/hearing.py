@@ -50,8 +50,9 @@ class Hearing:
         self._part = "recognise"
         self._told: list[Trouble] = []
 
-    async def recognise(self, wish: Wish) -> Known:
-        """What is said in `wish`; a recogniser that fails gets, or its successor gets, a second try."""
+    async def recognise(self, wish: Wish, soon: Callable[[Known], None] = lambda known: None) -> Known:
+        """What is said in `wish`; a recogniser that fails gets, or its successor gets, a second try. `soon` is told the
+        words of a pause where the voice's answer takes longer."""
         if wish.again:
             return await self._look(wish, wish.again)
         if self._on_recognising:
@@ -60,7 +61,7 @@ class Hearing:
             known = Known(wish)
             try:
                 async with asyncio.timeout(DEADLINE):
-                    await self._understand(known)
+                    await self._understand(known, soon)
                 return known
             except RecogniserError as error:
                 self._tell(str(error), "retried" if once_more else "gave_up")
@@ -75,16 +76,28 @@ class Hearing:
         if abort := getattr(self.recogniser, "abort", None):
             abort()
 
-    async def _understand(self, known: Known) -> None:
+    async def _understand(self, known: Known, soon: Callable[[Known], None]) -> None:
         """Fill in words, manner, speaker and whether the turn is complete. Raises RecogniserError."""
+        sounding = asyncio.ensure_future(self._sound(known.wish))
+        try:
+            await self._read(known)
+            if known.wish.pause is None or not known.text:
+                return
+            if not sounding.done():
+                by_words = self.turn_end.finished(0.5, known.text, self._language)
+                soon(replace(known, finished=by_words, voiced=False))
+            known.finished = self.turn_end.finished(await sounding, known.text, self._language)
+        finally:
+            sounding.cancel()
+
+    async def _read(self, known: Known) -> None:
+        """Fill in words, manner and speaker. Raises RecogniserError."""
         wish = known.wish
-        (known.text, clear, known.leaning), sound = await asyncio.gather(self._words(wish), self._sound(wish))
+        known.text, clear, known.leaning = await self._words(wish)
         known.manner = manner(clear[wish.word :]) if known.text and wish.pause is not None else None
         who = self._doorstep.who
         if who and self._doorstep.wants(wish.pause is not None, len(wish.voice)):
             known.spoken = await self._meter.run("voiceprint", partial(who.who, wish.voice))
-        if wish.pause is not None and known.text:
-            known.finished = self.turn_end.finished(sound, known.text, self._language)
 
     async def _words(self, wish: Wish) -> tuple[str, Samples, Leaning | None]:
         """What is said, its sound without what is left of the echo, and what a short word over the agent leans to.

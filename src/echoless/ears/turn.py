@@ -48,6 +48,8 @@ class Known:
     manner: Manner | None = None
     leaning: Leaning | None = None
     """Of a short word over the agent: whether it is rather a command or a nod, if that is known."""
+    voiced: bool = True
+    """Whether the voice was asked: without, `finished` is by the words alone, and no turn ends by it."""
     failed: bool = False
     """Whether the words are not known because the recogniser failed."""
 
