@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echoless.ears.door import TurnEnd
-from echoless.ears.turn_end import ASK_AFTER, TUNINGS, FakeTurnEnd, Tuning, WordsOnly, completeness, fused, patience
+from echoless.ears.turn_end import (
+    ASK_AFTER,
+    TUNINGS,
+    UNHEARD,
+    FakeTurnEnd,
+    Tuning,
+    WordsOnly,
+    completeness,
+    fused,
+    patience,
+)
 
 SILENCE = np.zeros(16_000, np.float32)
 
@@ -68,6 +78,11 @@ def test_words_tell_a_beginning_from_a_whole(begun: str, whole: str, mark: str) 
     """Whatever full stop the recogniser put."""
     assert completeness(begun + mark) < 0.35
     assert completeness(whole + mark) > completeness(begun + mark) + 0.15
+
+
+@pytest.mark.parametrize("text", ["what is the weather like in London", "tell me about the", "嗯"])
+def test_a_voice_that_has_not_answered_yet_leaves_it_to_the_words(text: str) -> None:
+    assert fused(UNHEARD, text) == pytest.approx(completeness(text))
 
 
 @pytest.mark.parametrize("text", ["Margaret, said Mr. Hale,", "好的，", "one, two、"])

@@ -17,6 +17,7 @@ from echoless.ears.leaning import Leaning, leaning
 from echoless.ears.manner import manner
 from echoless.ears.polish import polished
 from echoless.ears.turn import Known, Wish
+from echoless.ears.turn_end import UNHEARD
 from echoless.frames import RATE, Samples
 from echoless.meter import Meter
 
@@ -84,7 +85,7 @@ class Hearing:
             if known.wish.pause is None or not known.text:
                 return
             if not sounding.done():
-                by_words = self.turn_end.finished(0.5, known.text, self._language)
+                by_words = self.turn_end.finished(UNHEARD, known.text, self._language)
                 soon(replace(known, finished=by_words, voiced=False))
             known.finished = self.turn_end.finished(await sounding, known.text, self._language)
         finally:
