@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from echoless.ears.door import RecogniserError
 from echoless.ears.recognisers import moonshine
 from echoless.ears.recognisers.moonshine import Moonshine
 from echoless.ears.recognisers.tokens import Tokens
+from echoless.ears.words import normal
 from echoless.frames import RATE
 
 
@@ -83,3 +85,61 @@ def test_any_length_is_decoded(seconds: float) -> None:
     noise = np.random.default_rng(1).normal(0, 0.05, int(seconds * RATE)).astype(np.float32)
     assert isinstance(engine.transcribe(noise).text, str)
     engine.close()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Moonshine]:
+    engine = Moonshine()
+    yield engine
+    engine.close()
+
+
+def passes(engine: Moonshine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens the decoder looks at, pass by pass, from now on."""
+    seen: list[int] = []
+    run = engine._network._decoder.run
+
+    class Counting:
+        def run(self, names: object, fed: dict[str, np.ndarray], options: object) -> object:
+            seen.append(fed["input_ids"].shape[1])
+            return run(names, fed, options)
+
+    monkeypatch.setattr(engine._network, "_decoder", Counting())
+    return seen
+
+
+def test_what_was_written_of_less_of_it_is_a_draft(engine: Moonshine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = read("jfk/jfk.wav")[: 5 * RATE]
+    engine.transcribe(sound[RATE:])
+    whole = engine.transcribe(sound).text
+    engine.transcribe(sound[RATE:])
+    engine.transcribe(sound[: 4 * RATE])
+    seen = passes(engine, monkeypatch)
+    assert normal(engine.transcribe(sound).text) == normal(whole)
+    assert seen[0] > 4 and len(seen) < len(engine._tokens.numbers(whole))
+
+
+def test_another_sound_has_no_draft(engine: Moonshine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = read("jfk/jfk.wav")[: 5 * RATE]
+    engine.transcribe(sound)
+    seen = passes(engine, monkeypatch)
+    engine.transcribe(sound[RATE // 4 :])
+    assert set(seen) == {1}
+
+
+def test_a_draft_that_is_all_wrong_changes_nothing(engine: Moonshine) -> None:
+    sound = read("jfk/jfk.wav")[: 3 * RATE]
+    features = engine._featured(np.pad(sound, moonshine.EDGE))
+    samples = len(sound) + 2 * moonshine.EDGE
+    wrong = engine._tokens.numbers("Zebras")
+    assert engine._network.said(features, samples, 40, wrong) == engine._network.said(features, samples, 40)
+
+
+def test_what_is_given_up_has_no_words_and_the_next_has(engine: Moonshine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = read("jfk/jfk.wav")[: 3 * RATE]
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._network, "begin", lambda: None)
+        engine.abort()
+        assert engine.transcribe(sound).text == ""
+        assert set(engine.likely(sound[:RATE], ["stop"])) == {moonshine.UNLIKELY}
+    assert engine.transcribe(sound).text

@@ -27,6 +27,8 @@ from echoless.ears.words import tokens
 from echoless.frames import RATE, Samples
 
 SETS = ("librispeech_test_other", "cmu_arctic", "ljspeech", "jfk", "words_fc", "words_moonshine", "aishell1", "zh_misc")
+GROWS = round(0.8 * RATE)
+"""Samples after which words so far are asked for again."""
 _SPOKEN = {"mr": "mister", "mrs": "missus", "dr": "doctor"}
 
 
@@ -47,6 +49,8 @@ def main() -> int:
     parser.add_argument("--recogniser", default=DEFAULT)
     parser.add_argument("--model", default="")
     parser.add_argument("--language", help="only recordings in this language (en, zh)")
+    growing = "each is recognised as it grows, 0.8 s at a time, as in a call; the last time counts"
+    parser.add_argument("--growing", action="store_true", help=growing)
     options = parser.parse_args()
     console, speech = Console(), Path(options.shared) / "speech"
     if not (speech / "INDEX.tsv").is_file():
@@ -73,6 +77,8 @@ def main() -> int:
     missed: list[str] = []
     for row in track(rows, f"recognising with {recogniser.traits.name}", console=Console(stderr=True)):
         sound, group = read(speech / row["file"]), row["file"].split("/")[0]
+        for end in range(GROWS, len(sound), GROWS) if options.growing else ():
+            recogniser.transcribe(sound[:end], row["language"])
         begun = time.perf_counter()
         heard = recogniser.transcribe(sound, row["language"]).text
         spent[group] += time.perf_counter() - begun

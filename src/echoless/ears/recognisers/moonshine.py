@@ -10,12 +10,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from echoless.ears.door import RecogniserError, RecogniserTraits
+from echoless.ears.recognisers.moonshine_net import BEGIN, END, Network
 from echoless.ears.recognisers.tokens import Tokens
 from echoless.frames import RATE, Samples, Transcript
 
@@ -25,7 +25,8 @@ EDGE = int(0.1 * RATE)
 """Samples of silence put around the speech: a word that touches the edge loses its first or last sound."""
 TOKENS_A_SECOND = 13.0
 """Where the decoder stops. The 6.5 of the model's authors cuts a short word's second syllable off."""
-_BEGIN, _END = 1, 2
+_SAME = RATE // 2
+"""Samples at the beginning by which a sound is known to be one of before, longer by now."""
 _STOPS = (".", ",", "!", "?")
 _HOPELESS = -7.0
 """Log-probability of a first token under which a phrase is not looked at."""
@@ -45,31 +46,33 @@ class Moonshine:
             )
         try:
             self._tokens = Tokens(folder / TOKENS)
-            self._encoder, self._decoder = _session(folder / ENCODER), _session(folder / DECODER)
+            self._network = Network(folder / ENCODER, folder / DECODER)
         except Exception as error:
             raise RecogniserError(f"The moonshine model in {folder} cannot be loaded: {error}") from None
-        self._options = _run_options()
         self._spelled: dict[str, Sequence[Sequence[int]]] = {}
-        self._ends = [_END, *(self._tokens.numbers(stop, led=False)[0] for stop in _STOPS)]
-        self._past = [put for put in self._decoder.get_inputs() if put.name.startswith("past_key_values")]
-        self._present = [out.name for out in self._decoder.get_outputs()][1:]
+        self._ends = [END, *(self._tokens.numbers(stop, led=False)[0] for stop in _STOPS)]
+        self._heard, self._features = np.zeros(0, np.float32), np.zeros((1, 0, 0), np.float32)
+        self._written: tuple[Samples, list[int]] = (self._heard, [])
         self.traits = RecogniserTraits("moonshine", ("en",), str(folder), "MIT")
 
     def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
         """Words in `speech`, float32 at 16 kHz, at most 60 s. Through `Guarded` only: noise makes it invent words."""
-        self._options.terminate = False
+        self._network.begin()
         padded = np.pad(speech, EDGE)
+        before, draft = self._written
         try:
-            said = self._decoded(self._encoded(padded), len(padded))
+            features, most = self._featured(padded), len(padded) / RATE * TOKENS_A_SECOND
+            said = self._network.said(features, len(padded), most, draft if _longer(padded, before) else ())
         except Exception:
-            if self._options.terminate:
+            if self._network.aborted:
                 return Transcript("", "en")
             raise
+        self._written = padded, said
         return Transcript(self._tokens.text(said), "en")
 
     def abort(self) -> None:
         """Give up what is being recognised, from any thread: it has no words."""
-        self._options.terminate = True
+        self._network.abort()
 
     def likely(self, speech: Samples, phrases: Sequence[str]) -> NDArray[np.float64]:
         """Natural logarithm of the probability that `speech` is written as each of `phrases` and nothing else, however
@@ -77,13 +80,25 @@ class Moonshine:
         try:
             return self._weighed(np.pad(speech, EDGE), phrases)
         except Exception:
-            if self._options.terminate:
+            if self._network.aborted:
                 return np.full(len(phrases), UNLIKELY)
             raise
 
+    def close(self) -> None:
+        """Let go of the model."""
+        del self._network
+
+    def _featured(self, padded: Samples) -> NDArray[np.float32]:
+        """The encoder's features of a sound; those of the last one are kept, as it is asked about twice."""
+        if not np.array_equal(padded, self._heard):
+            self._heard = padded[:0]
+            self._features = self._network.features(padded)
+            self._heard = padded
+        return self._features
+
     def _weighed(self, padded: Samples, phrases: Sequence[str]) -> NDArray[np.float64]:
-        hidden = self._encoded(padded)
-        first = _log_softmax(self._step(hidden, np.array([[_BEGIN]]), len(padded))[0, -1])
+        features = self._featured(padded)
+        first = self._network.expected(features, np.array([[BEGIN]]), len(padded))[0, -1]
         found = np.full(len(phrases), UNLIKELY)
         hopeful: dict[int, list[tuple[int, Sequence[int]]]] = {}
         for which, phrase in enumerate(phrases):
@@ -91,8 +106,8 @@ class Moonshine:
                 if first[spelled[0]] > _HOPELESS:
                     hopeful.setdefault(len(spelled), []).append((which, spelled))
         for rows in hopeful.values():
-            fed = np.array([[_BEGIN, *spelled] for _, spelled in rows])
-            expected = _log_softmax(self._step(hidden, fed, len(padded)))
+            fed = np.array([[BEGIN, *spelled] for _, spelled in rows])
+            expected = self._network.expected(features, fed, len(padded))
             whole = np.take_along_axis(expected[:, :-1], fed[:, 1:, np.newaxis], axis=2).sum(axis=(1, 2))
             ended = np.logaddexp.reduce(expected[:, -1, self._ends], axis=1)
             for (which, _), each in zip(rows, whole + ended, strict=True):
@@ -107,48 +122,11 @@ class Moonshine:
             known = self._spelled[phrase] = tuple(tuple(self._tokens.numbers(each)) for each in sorted(both))
         return known
 
-    def _step(self, hidden: NDArray[np.float32], numbers: NDArray[np.int64], samples: int) -> NDArray[np.float32]:
-        """What the decoder expects after each token of each row: (rows, tokens, 32768) logits."""
-        fed = self._fed(np.repeat(hidden, len(numbers), axis=0), numbers, samples)
-        (logits,) = self._decoder.run(["logits"], fed, self._options)
-        return logits
 
-    def _fed(self, hidden: NDArray[np.float32], numbers: NDArray[np.int64], samples: int) -> dict[str, Any]:
-        """What the decoder takes to begin with. Its mask counts `samples`, not frames."""
-        rows = len(numbers)
-        fed = {put.name: np.zeros((rows, put.shape[1], 0, put.shape[3]), np.float32) for put in self._past}
-        return fed | {
-            "encoder_attention_mask": np.ones((rows, samples), np.int64),
-            "encoder_hidden_states": hidden,
-            "input_ids": numbers.astype(np.int64),
-            "use_cache_branch": np.array([False]),
-        }
-
-    def close(self) -> None:
-        """Let go of the model."""
-        del self._encoder, self._decoder
-
-    def _encoded(self, padded: Samples) -> NDArray[np.float32]:
-        """What the encoder makes of the sound: (1, frames, 288)."""
-        fed = {"input_values": padded[np.newaxis], "attention_mask": np.ones((1, len(padded)), np.int64)}
-        (hidden,) = self._encoder.run(None, fed, self._options)
-        return hidden
-
-    def _decoded(self, hidden: NDArray[np.float32], samples: int) -> list[int]:
-        """The likeliest token after each, until the end or `TOKENS_A_SECOND`."""
-        fed = self._fed(hidden, np.array([[_BEGIN]]), samples)
-        said: list[int] = []
-        while len(said) < samples / RATE * TOKENS_A_SECOND:
-            logits, *present = self._decoder.run(None, fed, self._options)
-            token = int(np.argmax(logits[0, -1]))
-            if token == _END:
-                break
-            for name, values in zip(self._present, present, strict=True):
-                if not said or ".encoder." not in name:  # those of the sound come only once
-                    fed[name.replace("present", "past_key_values", 1)] = values
-            said.append(token)
-            fed["input_ids"], fed["use_cache_branch"] = np.array([[token]], np.int64), np.array([True])
-        return said
+def _longer(sound: Samples, before: Samples) -> bool:
+    """Whether `sound` begins as the one before did: it is the same turn, some time later."""
+    begins = slice(EDGE, EDGE + _SAME)
+    return len(before) > EDGE + _SAME and np.array_equal(sound[begins], before[begins])
 
 
 def open_engine(language: str | None = None, model: str = "") -> Moonshine:
@@ -168,25 +146,3 @@ def files() -> list[Path]:
         raise RecogniserError(f"Moonshine's model is not here: pip install {WHEEL}")
     folder = Path(spec.submodule_search_locations[0]) / "assets" / "tiny-en"
     return [folder / name for name in (ENCODER, DECODER, TOKENS)]
-
-
-def _run_options() -> Any:
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
-    options.log_severity_level = 4  # what fails is raised; and what is aborted is no failure
-    return options
-
-
-def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-
-
-def _session(file: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
