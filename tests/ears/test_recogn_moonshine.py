@@ -119,11 +119,15 @@ def test_what_was_written_of_less_of_it_is_a_draft(engine: Moonshine, monkeypatc
     assert seen[0] > 4 and len(seen) < len(engine._tokens.numbers(whole))
 
 
-def test_another_sound_has_no_draft(engine: Moonshine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_sound_or_one_that_is_no_longer_has_no_draft(
+    engine: Moonshine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sound = read("jfk/jfk.wav")[: 5 * RATE]
     engine.transcribe(sound)
     seen = passes(engine, monkeypatch)
     engine.transcribe(sound[RATE // 4 :])
+    engine.transcribe(sound)
+    engine.transcribe(sound[: 4 * RATE])
     assert set(seen) == {1}
 
 

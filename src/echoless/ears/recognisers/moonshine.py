@@ -124,9 +124,9 @@ class Moonshine:
 
 
 def _longer(sound: Samples, before: Samples) -> bool:
-    """Whether `sound` begins as the one before did: it is the same turn, some time later."""
+    """Whether `sound` begins as the one before did, and is longer: it is the same turn, some time later."""
     begins = slice(EDGE, EDGE + _SAME)
-    return len(before) > EDGE + _SAME and np.array_equal(sound[begins], before[begins])
+    return len(sound) > len(before) > EDGE + _SAME and np.array_equal(sound[begins], before[begins])
 
 
 def open_engine(language: str | None = None, model: str = "") -> Moonshine:
