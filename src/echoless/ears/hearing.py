@@ -106,7 +106,7 @@ class Hearing:
         Where the recogniser cannot say that, the word is heard twice, so and as it came: either way something of it may
         be lost. That goes for nods as well: "wait" and "stop" are easily heard as "yes" and "uh" at first.
         """
-        hear = partial(self._hear, wish.sound, wish.left, wish.short)
+        hear = partial(self._hear, wish.sound, wish.left, wish.short, over=wish.pause is not None)
         text, clear, leans = await self._meter.run(self._part, hear)
         once = leans or wish.pause is None or kind(text, self._language) is Said.STOP
         if once or not wish.short:
@@ -115,12 +115,14 @@ class Hearing:
         return min(text, again, key=lambda each: _CLEAREST.index(kind(each, self._language))), clear, None
 
     def _hear(
-        self, sound: Samples, left: Sequence[Bands | None] = (), short: bool = False
+        self, sound: Samples, left: Sequence[Bands | None] = (), short: bool = False, over: bool = True
     ) -> tuple[str, Samples, Leaning | None]:
+        """A word that is not `over` yet is asked for what it leans to only where it would stop the agent at once."""
         clear = polished(sound, left)
         last = clear[-30 * RATE :]
         text = self.recogniser.transcribe(last, self._language).text.strip()
-        return text, clear, leaning(self.recogniser, last) if short and text else None
+        asked = short and text and (over or kind(text, self._language) is Said.STOP)
+        return text, clear, leaning(self.recogniser, last) if asked else None
 
     async def _look(self, wish: Wish, known: Known) -> Known:
         """What is known, with what the voice says now; as it was where that takes too long."""
