@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -14,12 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
-from echoless.ears.door import Recogniser, RecogniserTraits, Weighing
-from echoless.frames import BLOCK_SECONDS, Samples, Transcript
+from echoless.ears.door import Recogniser
+from echoless.ears.recognisers.guard import Guarded
+from echoless.frames import BLOCK_SECONDS
 from echoless.meter import LiveMeter, Meter
 from echoless.rooms import measures, scorer
 from echoless.rooms.cast import chosen, draw_voice, open_mind
@@ -126,21 +125,8 @@ async def _hold(script: Script, line: RoomLine, out: Path, plan: Plan) -> dict[s
         return {part: list(times) for part, times in meter.spent.items()}
 
 
-class _Kept:
+class _Kept(Guarded):
     """A recogniser that the next call may use, too: opening one takes longer than a minute's call spends on words."""
-
-    def __init__(self, engine: Recogniser) -> None:
-        self._engine = engine
-
-    @property
-    def traits(self) -> RecogniserTraits:
-        return self._engine.traits
-
-    def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
-        return self._engine.transcribe(speech, language)
-
-    def likely(self, speech: Samples, phrases: Sequence[str]) -> NDArray[np.float64] | None:
-        return self._engine.likely(speech, phrases) if isinstance(self._engine, Weighing) else None
 
     def close(self) -> None:
         """Stays open for as long as the process lives."""
@@ -149,11 +135,11 @@ class _Kept:
 @lru_cache(maxsize=2)
 def kept_recogniser(language: str) -> Recogniser:
     """The default recogniser, opened once a process. It keeps nothing from one piece of sound to the next."""
-    from echoless.ears.choose import open_recogniser
+    from echoless.ears.recognisers.moonshine import open_engine
     from echoless.house import warmed
 
     spoken = None if language == "auto" else language
-    return _Kept(warmed(open_recogniser("moonshine", spoken), spoken))
+    return warmed(_Kept(open_engine(spoken)), spoken)
 
 
 def _hurry(hurried: bool) -> None:
