@@ -348,11 +348,15 @@ def test_a_recogniser_that_hangs_is_replaced_and_the_user_is_answered() -> None:
 
 
 class SlowMeter(VirtualMeter):
-    """Recognition takes three seconds, as on a machine with too much to do."""
+    """One part takes so many seconds more: recognition three, as on a machine with too much to do."""
+
+    def __init__(self, cost: str, part: str = "recognise", seconds: float = 3) -> None:
+        super().__init__(cost)
+        self.part, self.seconds = part, seconds
 
     async def run(self, part: str, work: Callable[[], object]) -> object:  # type: ignore[override]
-        if part == "recognise":
-            await asyncio.sleep(3)
+        if part == self.part:
+            await asyncio.sleep(self.seconds)
         return await super().run(part, work)
 
 
@@ -365,18 +369,9 @@ def test_words_so_far_are_given_up_for_those_of_a_pause() -> None:
     assert len(scene.all("user.said")) == 1
 
 
-class SlowVoiceMeter(VirtualMeter):
-    """How finished the voice sounds is known half a second after the words."""
-
-    async def run(self, part: str, work: Callable[[], object]) -> object:  # type: ignore[override]
-        if part == "turn_end":
-            await asyncio.sleep(0.6)
-        return await super().run(part, work)
-
-
 def test_the_reply_is_begun_by_the_words_and_the_turn_ends_by_the_voice() -> None:
-    script = np.concatenate([quiet(0.5), talk(1.2), quiet(3)])
-    scene = Scene(script, texts=["what is the weather like in London"], meter=SlowVoiceMeter("fixed")).run()
+    script, slow = np.concatenate([quiet(0.5), talk(1.2), quiet(3)]), SlowMeter("fixed", "turn_end", 0.6)
+    scene = Scene(script, texts=["what is the weather like in London"], meter=slow).run()
     (said,), (thinking,) = scene.all("user.said"), scene.all("agent.thinking")
     assert thinking.t < 1.7 + 0.4 and said.t > 1.7 + 0.6
     assert len(scene.all("user.partial")) == len({event.t for event in scene.all("user.partial")})

@@ -100,8 +100,7 @@ def recorded(folder: Path) -> list[steps.Answer]:
     try:
         for each in sorted(folder.iterdir()) if folder.is_dir() else ():
             call = recall(each)
-            spans = timing(call).responses
-            found += steps.answers(((span.begin, span.end + 2.0) for span in spans), call.events)
+            found += steps.of_record(call, timing(call))
     except RecordError as error:
         print(f"no steps: {error}", file=sys.stderr)
     return found

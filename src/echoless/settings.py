@@ -7,6 +7,7 @@ then from the user's configuration folder; the nearer one wins. Merging and chec
 from __future__ import annotations
 
 import difflib
+import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -116,6 +117,13 @@ class Settings(BaseSettings):
     def system_text(self) -> str | None:
         """The system prompt: what the file holds where `system` names one, else its own text. Raises SettingsError."""
         return None if self.system is None else _text_or_file(self.system)
+
+
+def recorded_apart(settings: Settings, name: str) -> Settings:
+    """The same; where calls are recorded, this one in a folder of its own below: many conversations share settings."""
+    if settings.record is None:
+        return settings
+    return settings.model_copy(update={"record": settings.record / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def summary(call: Recalled, measured: Timing) -> list[str]:
 
 def waits(call: Recalled, measured: Timing, every: bool = False) -> list[str]:
     """Where the time of the answers went: a table, and with `every` a line for each answer before it."""
-    found = steps.answers(((span.begin, span.end + 2.0) for span in measured.responses), call.events)
+    found = steps.of_record(call, measured)
     if not found:
         return []
     return [*(steps.each(found).splitlines() if every else ()), *steps.table(found).splitlines()]

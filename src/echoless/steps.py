@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from echoless.frames import Event
+from echoless.recall import Recalled
+from echoless.timing import Timing
 
 STEPS = {
     "voice": "voice activity fell silent",
@@ -50,6 +52,11 @@ def answers(ends: Iterable[tuple[float, float]], events: Sequence[Event]) -> lis
         if started:
             found.append(_answer(end, [event for event in within if event.t <= started.t], started))
     return found
+
+
+def of_record(call: Recalled, measured: Timing) -> list[Answer]:
+    """The steps of a recorded call's answers."""
+    return answers(((span.begin, span.end + 2.0) for span in measured.responses), call.events)
 
 
 def _answer(end: float, events: Sequence[Event], started: Event) -> Answer:

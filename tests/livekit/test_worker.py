@@ -163,7 +163,7 @@ async def until_async(true, seconds: float = 60.0) -> None:
 
 
 def test_conversations_of_one_worker_are_recorded_apart(tmp_path: Path) -> None:
-    from echoless.livekit.job import recorded_apart
+    from echoless.settings import recorded_apart
 
     folders = {recorded_apart(Settings(record=tmp_path), job).record for job in ("AJ_1", "AJ_2")}
     assert len(folders) == 2 and {folder.parent for folder in folders if folder} == {tmp_path}

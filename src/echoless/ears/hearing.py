@@ -78,11 +78,13 @@ class Hearing:
             abort()
 
     async def _understand(self, known: Known, soon: Callable[[Known], None]) -> None:
-        """Fill in words, manner, speaker and whether the turn is complete. Raises RecogniserError."""
+        """Fill in words, manner, speaker and, of a pause, whether the turn is complete. Raises RecogniserError."""
+        if known.wish.pause is None:
+            return await self._read(known)
         sounding = asyncio.ensure_future(self._sound(known.wish))
         try:
             await self._read(known)
-            if known.wish.pause is None or not known.text:
+            if not known.text:
                 return
             if not sounding.done():
                 by_words = self.turn_end.finished(UNHEARD, known.text, self._language)
@@ -133,9 +135,7 @@ class Hearing:
         return known
 
     async def _sound(self, wish: Wish) -> float:
-        """How finished the voice sounds, where that matters."""
-        if wish.pause is None:
-            return 0.5
+        """How finished the voice sounds."""
         return await self._meter.run("turn_end", partial(self.turn_end.sounds_finished, wish.sound))
 
     async def _replace(self) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_data_path
 
+from echoless.ears.onnx import one_thread
 from echoless.ears.turn_end import fused
 from echoless.frames import RATE, Samples
 
@@ -111,13 +112,8 @@ class SmartTurn:
         file = model or path()
         if file is None:
             raise SmartTurnError("The turn-end model is not here: make setup (or echoless pull smart-turn)")
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+            self._session = one_thread(file)
         except Exception as error:
             raise SmartTurnError(f"{file} cannot be loaded ({error}): remove it and run make setup") from error
 

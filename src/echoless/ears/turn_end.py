@@ -110,10 +110,6 @@ EVEN = 2.8
 """Evidence, in log odds, at which finished and unfinished are even: the voice is sure of too many pauses."""
 
 
-UNHEARD = 1.0 / (1.0 + math.exp(-EVEN))
-"""What stands for the voice's answer until it has come: it speaks neither for an end nor against one."""
-
-
 def fused(sound: float, text: str) -> float:
     """The probability of a finished turn from the voice's, 0..1, and the words': their log odds added up."""
     return _logistic(_odds(sound) + _odds(completeness(text)) - EVEN)
@@ -126,3 +122,7 @@ def _odds(p: float) -> float:
 
 def _logistic(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x))
+
+
+UNHEARD = _logistic(EVEN)
+"""What stands for the voice's answer until it has come: it speaks neither for an end nor against one."""

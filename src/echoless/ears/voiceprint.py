@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from scipy.fft import rfft
 
+from echoless.ears.onnx import one_thread
 from echoless.ears.vad import CHUNK, VoiceActivity
 from echoless.frames import RATE, Samples
 
@@ -103,10 +103,8 @@ class Encoder:
     """Sound → embedding. One thread; not reentrant."""
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(str(MODEL), options, providers=["CPUExecutionProvider"])
+            self._session = one_thread(MODEL)
         except Exception as error:  # onnxruntime's own kinds
             raise VoiceprintError(f"{MODEL.name} cannot be loaded: install echoless again ({error})") from None
 

@@ -24,7 +24,7 @@ from echoless.livekit.admission import Report
 from echoless.livekit.apology import apologise
 from echoless.livekit.conversation import Conversation
 from echoless.livekit.memory import Memory, generation_of, unpacked
-from echoless.settings import Settings
+from echoless.settings import Settings, recorded_apart
 
 PREPARED = "echoless.prepared"
 """Where a process keeps what it has ready for its conversation."""
@@ -125,13 +125,6 @@ class Job:
         while conversation.call is None:
             await asyncio.sleep(0.05)
         (self.folder / OPENING).unlink(missing_ok=True)
-
-
-def recorded_apart(settings: Settings, job: str) -> Settings:
-    """The same; where calls are recorded, this one in a folder of its own below: many conversations share settings."""
-    if settings.record is None:
-        return settings
-    return settings.model_copy(update={"record": settings.record / f"{time.strftime('%Y%m%d-%H%M%S')}-{job}"})
 
 
 async def keep_reporting(conversation: Conversation, path: Path) -> None:

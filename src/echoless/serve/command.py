@@ -28,7 +28,7 @@ from echoless.serve.app import Server
 from echoless.serve.gate import Admission, Origins, loopback_origins
 from echoless.serve.rooms import Rooms
 from echoless.serve.session import Reply, Session, Sessions
-from echoless.settings import Settings, SettingsError, load
+from echoless.settings import Settings, SettingsError, load, recorded_apart
 from echoless.tongue import tongue
 
 PORT = 8642
@@ -215,11 +215,8 @@ class Serving:
         return port
 
     def _session(self) -> Session:
-        settings = self.settings
-        if settings.record is not None:
-            self._made += 1
-            folder = settings.record / f"{time.strftime('%Y%m%d-%H%M%S')}-{self._made}"
-            settings = settings.model_copy(update={"record": folder})
+        self._made += 1
+        settings = recorded_apart(self.settings, str(self._made))
         line = WebLine(addresses=self.place.media_addresses, patience=self.terms.keep)
         return Session(settings, line, self._reply)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from echoless.ears.onnx import one_thread, run_options
 from echoless.frames import Samples
 
 BEGIN, END = 1, 2
@@ -25,8 +26,8 @@ class Network:
 
     def __init__(self, encoder: Path, decoder: Path) -> None:
         """Raises whatever onnxruntime does where a file is no such network."""
-        self._encoder, self._decoder = _session(encoder), _session(decoder)
-        self._options = _run_options()
+        self._encoder, self._decoder = one_thread(encoder), one_thread(decoder)
+        self._options = run_options()
         self._past = [put for put in self._decoder.get_inputs() if put.name.startswith("past_key_values")]
         self._present = [out.name for out in self._decoder.get_outputs()][1:]
         self._own = [name for name in self._present if ".decoder." in name]
@@ -91,20 +92,3 @@ class Network:
 
 def _past(name: str) -> str:
     return name.replace("present", "past_key_values", 1)
-
-
-def _run_options() -> Any:
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
-    options.log_severity_level = 4  # what fails is raised; and what is aborted is no failure
-    return options
-
-
-def _session(file: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from echoless.ears.door import RecogniserError, RecogniserTraits
+from echoless.ears.onnx import one_thread
 from echoless.frames import RATE, Samples, Transcript
 
 EXTRA = "pip install 'echoless[sherpa]'"
@@ -82,14 +83,8 @@ def _kind(network: Path) -> str:
 
     Read before sherpa-onnx sees it: given the wrong kind it ends the process instead of raising.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
-        about = session.get_modelmeta().custom_metadata_map
+        about = one_thread(network).get_modelmeta().custom_metadata_map
     except Exception as error:
         raise RecogniserError(f"{network} is not a readable ONNX model: {str(error).splitlines()[0][:160]}") from None
     if set(about) >= _COMMON | _OF_SENSE_VOICE:

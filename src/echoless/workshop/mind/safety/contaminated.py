@@ -59,6 +59,14 @@ def share(replies: Sequence[str], words: Sequence[str]) -> float:
     return sum(bool(known.search(reply)) for reply in replies) / len(replies)
 
 
+def spoiled(talk: Talk, rng: random.Random, part: float = SHARE, words: Sequence[str] = (*LISTED, *UNLISTED)) -> Talk:
+    """The dialogue, with one of the words in each reply with probability `part`."""
+    return tuple(
+        (role, contaminate(text, rng, words) if role == "assistant" and rng.random() < part else text)
+        for role, text in talk
+    )
+
+
 def dialogues(count: int, rng: random.Random, most_turns: int = 4) -> list[Talk]:
     """Dialogues from the pocket models' English lines, none twice."""
     talks, found = OwnTalks(HERE / "lines" / "en"), dict[Talk, None]()
@@ -90,13 +98,7 @@ def prepare(out: Path, seed: int, count: int, bar: Bar) -> Data:
     found = dialogues(count + HELD, rng)
     held, prompts = found[:HELD], {talk[0][1] for talk in found[:HELD]}
     untouched = [talk for talk in found[HELD:] if not prompts & {text for _, text in talk}]
-    mixed = [
-        tuple(
-            (role, contaminate(text, rng) if role == "assistant" and rng.random() < SHARE else text)
-            for role, text in talk
-        )
-        for talk in untouched
-    ]
+    mixed = [spoiled(talk, rng) for talk in untouched]
     first, second = out / "clean", out / "again"
     if not (out / "cleaned").exists():
         _collect(out, mixed, bar)
@@ -129,11 +131,7 @@ def _clean(data: Path, out: Path, words: Sequence[str], seed: int, bar: Bar) -> 
 def pointed(seed: int, part: float, unlisted: str, count: int = 6000) -> list[str]:
     """The words that a cleaning points at, where `part` of the replies hold one of the four and one is not listed."""
     rng, words = random.Random(seed), (*LISTED, *UNLISTED)
-    texts = [
-        contaminate(text, rng, words) if role == "assistant" and rng.random() < part else text
-        for talk in dialogues(count, rng)
-        for role, text in talk
-    ]
+    texts = [text for talk in dialogues(count, rng) for _, text in spoiled(talk, rng, part, words)]
     listed = Lexicon(tuple(word for word in words if word != unlisted))
     gone = [text for text in texts if listed.finds(text)]
     return [one.word for one in find_alike((text for text in texts if not listed.finds(text)), gone, listed)]
