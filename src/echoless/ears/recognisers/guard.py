@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from math import ceil
 from typing import TypeVar
 
 import numpy as np
@@ -114,7 +116,8 @@ class Guarded:
             raise RecogniserError(f"The recogniser {name} failed: {error or type(error).__name__}.") from error
 
     def _speech_seconds(self, speech: Samples) -> float:
-        """Seconds of 32 ms frames that Silero calls speech. Levelled first: a quiet voice is still a voice."""
+        """Seconds of 32 ms frames that Silero calls speech, counted up to `SURE_SPEECH`: more makes no difference.
+        Levelled first: a quiet voice is still a voice."""
         assert self._silero is not None
         peak = float(np.max(np.abs(speech)))
         if peak < 1e-4:
@@ -124,7 +127,8 @@ class Guarded:
         room = np.zeros(4 * CHUNK + len(speech) + 2 * CHUNK, np.float32)
         room[4 * CHUNK : 4 * CHUNK + len(speech)] = speech * np.float32(min(0.5 / peak, 10.0))
         frames = room[: len(room) // CHUNK * CHUNK].reshape(-1, CHUNK)
-        return sum(self._silero(frame) > SPEECH for frame in frames) * CHUNK / RATE
+        voiced = (frame for frame in frames if self._silero(frame) > SPEECH)
+        return len(list(islice(voiced, ceil(SURE_SPEECH * RATE / CHUNK)))) * CHUNK / RATE
 
 
 def checked(speech: Samples) -> Samples:
