@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import soundfile
 from agents import (
     AnswersTwice,
     GreetsNobody,
@@ -23,7 +24,7 @@ from tests.ears.echo_sounds import noise, spoken
 
 from echoless.frames import RATE
 from echoless.rooms.measures import as_json, failed, pool, quantile, rate, share
-from echoless.rooms.scorer import judge, onset
+from echoless.rooms.scorer import judge, last_word, onset
 from echoless.rooms.scorer import write as write_scores
 from echoless.rooms.talkers import fire_times
 
@@ -203,3 +204,31 @@ def test_tells_when_a_voice_alone_can_be_heard():
     late = np.concatenate((np.zeros(RATE // 2, np.float32), voice[first:]))
     assert 0.5 < onset(late) < 0.8
     assert onset(noise(RATE)) == 1.0
+
+
+def test_the_rest_of_a_reply_that_was_held_for_a_nod_may_be_short(folder):
+    told = script(
+        folder,
+        seconds=40,
+        reply_seconds=8,
+        talkers=[{"at": 1.0, "wav": "question.wav"}, {"at": 8.0, "wav": "nod.wav", "kind": "backchannel"}],
+    )
+    user = track(40, (1.0, words(1.5, 1)), (8.0, words(0.35, 3)))
+    scores = judge(user, track(40, (4.0, cut(0, 4.2)), (9.1, cut(4.2, 9))), told)  # held for 0.9 s
+    assert [b["kind"] for b in scores.bursts] == ["reply", "to_backchannel"]
+    assert scores.self_interruptions == []
+
+
+def test_a_breath_after_the_last_word_is_no_speech(folder):
+    voice = spoken("en-us+f4", 2)
+    voice *= 0.1 / np.std(voice)
+    breath = noise(RATE // 2) * np.float32(0.02 / np.std(noise(RATE // 2)))
+    assert last_word(np.concatenate((voice, breath))) == pytest.approx(2.0, abs=0.2)
+    assert last_word(breath) == pytest.approx(0.5)
+    soundfile.write(folder / "breath.wav", np.concatenate((voice, breath)), RATE)
+    told = script(folder, seconds=20, talkers=[{"at": 1.0, "wav": "breath.wav"}])
+    user = track(20, (1.0, np.concatenate((voice, breath))))
+    scores = judge(user, track(20, (3.4, REPLY)), told)
+    assert scores.talkers[0]["answered"]
+    assert scores.bursts[0]["over_user"] is False
+    assert 0.2 < scores.bursts[0]["latency"] < 0.6

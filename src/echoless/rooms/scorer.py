@@ -7,6 +7,7 @@ Times are seconds. Levels are of 10 ms frames.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,7 @@ SPOKEN = 10
 HELD, WENT_ON = 30, 20
 """Frames: an agent that fell silent for so long at a nod and was then audible for so long has decided to talk on. Where
 its reply is over soon afterwards, that is the reply's own end."""
+_WORDS = ("turn", "interrupt", "short", "quote")
 _DUCK = (9, CUT_PAUSE)
 _EDGE_DB, _ALIKE, _SILENCE = 12.0, 0.8, 2.5 / 32768
 _FADE, _SIDE = int(0.008 * RATE), 256
@@ -43,12 +45,13 @@ _BANDS = np.unique(np.geomspace(2, 110, 20).astype(int))
 
 @dataclass(slots=True)
 class Said:
-    """A talker that was heard: frames [begin, end) and what came of it."""
+    """A talker that was heard: frames [begin, end), speaking until `until`, and what came of it."""
 
     talker: Talker
     number: int
     begin: int
     end: int
+    until: int
     kind: str = "turn"
     over_agent: bool = False
 
@@ -99,8 +102,8 @@ class _Judge:
         self.bursts = [(b.begin, b.end or len(self.levels)) for b in finder.finish()]
         self.said, self.unheard = self._who_spoke()
         user_levels = frame_levels(user)[: len(self.levels)]
-        self.speech = self._spoken(user_levels, {"turn", "interrupt", "short", "quote"})
-        self.any_voice = self._spoken(user_levels, {"turn", "interrupt", "short", "quote", "backchannel", "noise"})
+        self.speech = self._spoken(user_levels, _WORDS)
+        self.any_voice = self._spoken(user_levels, {*_WORDS, "backchannel", "noise"})
 
     def scores(self) -> Scores:
         audible = float(np.count_nonzero(self.levels > self.audible_dbfs)) / 100
@@ -108,8 +111,8 @@ class _Judge:
         out = Scores(len(self.levels) / 100, audible, level, unheard=self.unheard, tags=dict(self.script.tags))
         out.bursts = [self._burst(i) for i in range(len(self.bursts))]
         out.talkers = [self._talker(i) for i in range(len(self.said))]
-        for begin, end in self.bursts:
-            self._silences(begin, end, out)
+        for (begin, end), burst in zip(self.bursts, out.bursts, strict=True):
+            self._silences(begin, end, str(burst["kind"]), out)
         return out
 
     # --- the user --------------------------------------------------------------------------------------------
@@ -125,22 +128,27 @@ class _Judge:
             if begin is None or begin >= len(self.levels):
                 unheard += 1
                 continue
-            length = len(dry_voice(talker, self.script)) // FRAME
-            one = Said(talker, number, begin, min(begin + length, len(self.levels)))
+            dry = dry_voice(talker, self.script)
+            end = min(begin + len(dry) // FRAME, len(self.levels))
+            one = Said(talker, number, begin, end, end)
             one.over_agent = any(b + 20 < begin < e for b, e in self.bursts)
             one.kind = talker.kind or ("interrupt" if one.over_agent else "turn")
+            if one.kind in _WORDS:
+                one.until = min(end, begin + round(last_word(dry) * 100))
             said.append(one)
         return sorted(said, key=lambda s: s.begin), unheard
 
-    def _spoken(self, levels: NDArray, kinds: set[str]) -> NDArray[np.bool_]:
-        """Frames in which a talker of these kinds is within 30 dB of its own level, and over its recording's noise."""
+    def _spoken(self, levels: NDArray, kinds: Collection[str]) -> NDArray[np.bool_]:
+        """Frames in which a talker of these kinds is within 30 dB of its own level, and over its recording's noise; a
+        breath after the last word is no speech."""
         on = np.zeros(len(self.levels), bool)
         for one in self.said:
             part = levels[one.begin : one.end]
             if one.kind in kinds and len(part):
                 own, noise = USER_DBFS + one.talker.gain_db, float(np.percentile(part, 5))
                 least = max(own - 30, min(noise + OVER_NOISE, own - 12))
-                on[one.begin : one.begin + len(part)] |= part > least
+                spoken = part[: one.until - one.begin] > least
+                on[one.begin : one.begin + len(spoken)] |= spoken
         return on
 
     # --- what the agent says ----------------------------------------------------------------------------------
@@ -222,10 +230,11 @@ class _Judge:
     def _answered(self, index: int) -> bool | None:
         """Whether an answer begins in time. None where the user goes on first, or the recording ends too early."""
         one = self.said[index]
+        said = one.until
         later = next((s for s in self.said[index + 1 :] if s.kind not in ("backchannel", "noise")), None)
-        until = one.end + ANSWERS_WITHIN
+        until = said + ANSWERS_WITHIN
         for begin, _ in self.bursts:
-            if one.end + TOO_SOON <= begin < until and (later is None or begin < later.end):
+            if said + TOO_SOON <= begin < until and (later is None or begin < later.end):
                 return True
         if later is not None and later.begin < until:
             return None
@@ -233,7 +242,7 @@ class _Judge:
 
     # --- silences that nobody asked for ---------------------------------------------------------------------------
 
-    def _silences(self, begin: int, end: int, out: Scores) -> None:
+    def _silences(self, begin: int, end: int, kind: str, out: Scores) -> None:
         quiet = np.concatenate([[False], self.levels[begin:end] < self.audible_dbfs, [False]])
         edges = np.flatnonzero(np.diff(quiet.astype(np.int8))) + begin
         for a, b in zip(edges[::2], edges[1::2], strict=True):
@@ -245,7 +254,8 @@ class _Judge:
             elif _DUCK[0] <= b - a and self._held(int(a), int(b)):
                 out.false_ducks.append((int(a) / 100, int(b - a) / 100))
         whole = self.script.reply_seconds
-        cut = whole is not None and (end - begin) / 100 < 0.85 * whole
+        # what begins after a nod may be the rest of a reply that was held for it: that may be short
+        cut = whole is not None and (end - begin) / 100 < 0.85 * whole and kind not in ("to_backchannel", "to_noise")
         if cut and end < len(self.levels) - STAYS and not self._excused(end) and not self._cut_into(end):
             out.self_interruptions.append(end / 100)
 
@@ -294,6 +304,18 @@ def onset(voice: Samples) -> float:
             return (at + CHUNK) / RATE
         before = now
     return len(voice) / RATE
+
+
+def last_word(voice: Samples) -> float:
+    """Seconds until which Silero hears speech in a voice alone; its length where it hears none.
+
+    Recordings go on for up to half a second after the last word, with a breath or the room: whoever answers then
+    interrupts nobody.
+    """
+    hears = VoiceActivity()
+    chunks = range(0, len(voice) - CHUNK + 1, CHUNK)
+    speech = [at + CHUNK for at in chunks if hears(voice[at : at + CHUNK]) > 0.5]
+    return (speech[-1] if speech else len(voice)) / RATE
 
 
 def write(scores: Scores, measures: dict[str, object], path: Path) -> None:
