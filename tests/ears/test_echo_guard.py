@@ -45,6 +45,16 @@ def test_echo_of_unknown_delay_is_cancelled():
     assert heard[-1].mode == "full"
 
 
+@pytest.mark.parametrize(("cancels", "latency", "seconds"), [(True, 0.1, 0.5), (True, 0.0, 1.15), (False, 0.1, 1.0)])
+def test_how_long_our_sound_is_reckoned_with_where_no_delay_is_known(cancels, latency, seconds):
+    guard = EchoGuard(cancels)
+    guard.latency = latency
+    played = np.concatenate((speechlike(1), np.zeros(2 * RATE, np.float32)))
+    heard = call(guard, noise(len(played)), played)
+    last = np.flatnonzero([one.direct for one in heard])[-1] * BLOCK / RATE - 1
+    assert last == pytest.approx(seconds, abs=0.15)
+
+
 def test_a_late_reference_holds_the_microphone_back():
     played = speechlike(6)
     echo = echo_of(played, 5)

@@ -75,6 +75,7 @@ def test_a_line_over_a_network_sends_the_reference_and_gets_its_echo_late(tmp_pa
     reference = np.concatenate([b.reference for b in blocks])
     heard = np.concatenate([b.microphone for b in blocks])
     assert line.traits.cancels_echo == canceller
+    assert 0.15 < line.traits.latency < 0.25
     assert np.allclose(reference, sent, atol=1e-4)
     line.save(tmp_path)
     assert (tmp_path / "reference.wav").is_file()

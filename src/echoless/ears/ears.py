@@ -57,6 +57,7 @@ class Guard(Protocol):
     """Echo canceller and judge of near-end speech (`ears.guard.EchoGuard`)."""
 
     cancels_echo: bool
+    latency: float
 
     def hear(self, microphone: Samples, reference: Samples) -> Heard: ...
 
@@ -104,6 +105,7 @@ class Ears:
 
     def hear(self, block: Block, agent: Agent) -> tuple[Samples, list[Heeded]]:
         """Take one block; its sound after echo cancelling (float32 (256,), 16 kHz) and what happened."""
+        self.guard.latency = agent.latency
         with self.meter.inline("guard"):
             heard = self.guard.hear(block.microphone, block.reference)
         self._heard, self._now = heard, block.index

@@ -24,6 +24,8 @@ _UNKNOWN = RATE
 """The longest delay reckoned with while none is known."""
 _WANDERS = int(0.15 * RATE)
 """Samples by which a far end's jitter buffer may be later than it was."""
+_BUFFERS = int(0.3 * RATE)
+"""Samples by which the way back, buffers and devices may be longer than the way there."""
 _EARLY = 4 * BLOCK
 """Samples after its direct sound in which an echo is still about as loud."""
 _HOPELESS = 60
@@ -53,6 +55,8 @@ class Heard:
     """Whether more than the room's tail of that echo can be in the microphone now."""
     left: Bands | None = None
     """What of the echo is usually left in `clean`, dB a band (`evidence`); None where there is or was none to learn."""
+    cancelled: bool = False
+    """Whether a canceller at the far end has been over it: what that leaves of an echo may be words, and other ones."""
 
 
 class EchoGuard:
@@ -70,6 +74,8 @@ class EchoGuard:
         self.weigh = Evidence(cancels_echo)
         self.judge: Judge | None = Judge()
         self.voice_activity = VoiceActivity()
+        self.latency = 0.0
+        """Seconds that sound takes to the far end's loudspeaker, where the line knows."""
         self.hold = 0
         """Blocks by which the microphone is held back, where the reference comes too late."""
         self.features = np.zeros(0, np.float32)
@@ -119,15 +125,24 @@ class EchoGuard:
             self._quiet,
             self.drift.slide,
         )
-        way = BLOCK + round(max(self._offset, 0) if self._located else _UNKNOWN)
-        way += _WANDERS if self.cancels_echo else 0
+        way = self._way()
         possible = self._tail.hear(self._quiet, way, self.weigh.level, self.weigh.noise)
         judged = self.judge(self.features) if self.judge else voice
         # where no echo can be, whatever speaks is somebody else
         near = judged if possible else voice
         direct = self._quiet < way + _EARLY
         left = self.weigh.left if possible else None
-        return Heard(residual, voice, near, possible, self._advise(), self._evidence(voice, near), direct, left)
+        mode, evidence = self._advise(), self._evidence(voice, near)
+        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self.cancels_echo)
+
+    def _way(self) -> int:
+        """Samples that sound takes to the microphone at most. What a far end's canceller leaves seldom tells the delay,
+        and tells a wrong one: sound that is long in going there takes about as long to come back."""
+        way = BLOCK + round(max(self._offset, 0) if self._located else _UNKNOWN)
+        if not self.cancels_echo:
+            return way
+        known = BLOCK + round(2 * self.latency * RATE) + _BUFFERS
+        return min(way + _WANDERS, known) if self.latency else way + _WANDERS
 
     def _relocate(self, delay: int | None, moved: int, held: Samples) -> None:
         """Follow the tracker: the first delay it finds, and jumps. The path is kept, it has only been shifted."""

@@ -24,6 +24,8 @@ class Agent:
     heard: bool = True
     """False between the end of a user's turn and the first audible sample of its reply."""
     played: Callable[[float, float], Played] = nothing_played
+    latency: float = 0.0
+    """Seconds that its sound takes to the loudspeaker, as far as the line knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ class Weights:
     echo_word: float = 0.9
     """The same for a command, or a single word, that was clearly spoken: one short word is easily a bit like one being
     played ("stop", "sap")."""
+    mangled: int = 90
+    """Voiced blocks that words need which may all be what a far end's canceller left of an echo."""
     patience: int = 160
     """Blocks after which the agent goes on unless somebody really speaks."""
     slow: int = 560
@@ -98,6 +100,8 @@ class Case:
     """Voiced blocks into which at most the tail of an echo can have sounded."""
     strength: float = 9.0
     """Evidence summed over the voiced blocks."""
+    cancelled: bool = False
+    """A canceller at the far end has been over what was heard."""
 
 
 def weigh(case: Case, weights: Weights) -> Verdict:
@@ -173,6 +177,8 @@ def _carries(case: Case, weights: Weights) -> bool:
     """
     if case.voiced < weights.content or (case.nod and case.voiced < weights.long_speech):
         return False
+    if case.cancelled and case.guarded and max(case.free, case.late) < weights.free_some:
+        return case.voiced >= weights.mangled
     if case.free >= weights.free_some or case.voiced >= weights.long_speech:
         return True
     return (

@@ -40,7 +40,8 @@ class _Ear:
         self._last: Heard | None = None
         self._stood_out = 1.0
 
-    def hear(self, voice: Voice) -> Heard:
+    def hear(self, voice: Voice, latency: float = 0.0) -> Heard:
+        self.guard.latency = latency
         self._silent = 0 if voice.microphone.any() else self._silent + 1
         if self._silent > IDLE and self._last is not None:
             self.near = 0.0
@@ -72,11 +73,13 @@ class RoomGuard:
         self._quiet = 0
         self.cancels_echo = False
         """Nothing here: each person's is known by their track."""
+        self.latency = 0.0
+        """Seconds that sound takes to the farthest loudspeaker."""
         self.speaker: str | None = None
 
     def hear(self, microphone: Samples, reference: Samples) -> Heard:
         """Take one block; what came in is the line's, person by person."""
-        people = {voice.who: self._ear(voice).hear(voice) for voice in self._line.heard}
+        people = {voice.who: self._ear(voice).hear(voice, self.latency) for voice in self._line.heard}
         for who in self._ears.keys() - set(self._line.people):
             del self._ears[who]
         if not people:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,8 @@ class RoomLine:
         self.on_second: Callable[[float], None] | None = None
         """Told the audio time once a second."""
         self._traits = LineTraits("room", rate=script.rate, live=False, cancels_echo=script.room.cancels_echo)
-        self._there = self._back = _nothing_between
+        self._there: Network | None = None
+        self._back: Network | None = None
         if script.room.network_ms is not None:
             if script.rate != RATE:
                 raise ScriptError(f"room.network_ms: only at rate {RATE}")
@@ -83,7 +85,9 @@ class RoomLine:
 
     @property
     def traits(self) -> LineTraits:
-        return self._traits
+        if self._there is None:
+            return self._traits
+        return replace(self._traits, latency=BLOCK_SECONDS + self._there.delay)  # as a page tells it of its buffers
 
     @property
     def seconds(self) -> float:
@@ -102,14 +106,14 @@ class RoomLine:
         await self._pace()
         at = self.index * BLOCK
         self._place_due(at)
-        echo = self.path.play(self._there(out))
+        echo = self.path.play(self._there(out) if self._there else out)
         played = self._speaker.put(at, self.path.played)
         self._bursts.feed(played)
-        reference = self._ears.put(at, self._reference(self.path.played if self._there is _nothing_between else out))
+        reference = self._ears.put(at, self._reference(out if self._there else self.path.played))
         microphone = echo + self._near[at : at + BLOCK] + self._noise.block()
         if self._cancel:
             microphone = self._cancel(microphone, played)
-        heard = self._mic.put(at, self._back(microphone))
+        heard = self._mic.put(at, self._back(microphone) if self._back else microphone)
         self._user.put(at, self._people[at : at + BLOCK])
         block = Block(self.index, heard, reference)
         self.index += 1
@@ -176,10 +180,6 @@ class RoomLine:
             "agent_dbfs": round(level, 1) if np.isfinite(level) else None,
             "late_blocks": self.late_blocks,
         }
-
-
-def _nothing_between(block: Samples) -> Samples:
-    return block
 
 
 def _add(track: Samples, at: int, sound: Samples) -> None:

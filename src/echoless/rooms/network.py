@@ -59,6 +59,11 @@ class Network:
         out, self._out = self._out[:BLOCK], self._out[BLOCK:]
         return out
 
+    @property
+    def delay(self) -> float:
+        """Seconds that sound takes now: on the way, and in the receiver's buffer."""
+        return (self._delay + len(self._waiting) + len(self._out)) / RATE
+
     def _send(self, block: Samples) -> None:
         self._sent = np.concatenate([self._sent, block])
         while len(self._sent) >= PACKET:
