@@ -198,7 +198,7 @@ class Ears:
         if turn.early and not self.listener.silence:
             turn.early = False
             turn.pause += 1
-        if self.listener.silence == EARLY and not turn.weighing:
+        if self.listener.silence == EARLY:
             turn.early = True
             self._ask(turn, turn.pause)
 

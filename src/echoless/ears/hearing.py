@@ -81,9 +81,12 @@ class Hearing:
         """Fill in words, manner, speaker and, of a pause, whether the turn is complete. Raises RecogniserError."""
         if known.wish.pause is None:
             return await self._read(known)
+        if known.wish.short:  # the agent holds its breath for these words: nothing beside them
+            await self._read(known)
         sounding = asyncio.ensure_future(self._sound(known.wish))
         try:
-            await self._read(known)
+            if not known.wish.short:
+                await self._read(known)
             if not known.text:
                 return
             if not sounding.done():

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from echoless.ears.door import RecogniserError, RecogniserTraits
-from echoless.ears.recognisers.moonshine_net import BEGIN, END, Network
+from echoless.ears.recognisers.moonshine_net import END, Network
 from echoless.ears.recognisers.tokens import Tokens
 from echoless.frames import RATE, Samples, Transcript
 
@@ -30,6 +30,8 @@ _SAME = RATE // 2
 _STOPS = (".", ",", "!", "?")
 _HOPELESS = -7.0
 """Log-probability of a first token under which a phrase is not looked at."""
+_SHORT = 3
+"""Tokens of a phrase up to which phrases are looked at together; the longer ones are another batch."""
 UNLIKELY = -30.0
 """Log-probability of what was not looked at."""
 
@@ -97,21 +99,21 @@ class Moonshine:
         return self._features
 
     def _weighed(self, padded: Samples, phrases: Sequence[str]) -> NDArray[np.float64]:
-        features = self._featured(padded)
-        first = self._network.expected(features, np.array([[BEGIN]]), len(padded))[0, -1]
+        first, opened = self._network.opened(self._featured(padded), len(padded))
         found = np.full(len(phrases), UNLIKELY)
-        hopeful: dict[int, list[tuple[int, Sequence[int]]]] = {}
+        hopeful: dict[bool, list[tuple[int, Sequence[int]]]] = {False: [], True: []}
         for which, phrase in enumerate(phrases):
             for spelled in self._spellings(phrase):
                 if first[spelled[0]] > _HOPELESS:
-                    hopeful.setdefault(len(spelled), []).append((which, spelled))
-        for rows in hopeful.values():
-            fed = np.array([[BEGIN, *spelled] for _, spelled in rows])
-            expected = self._network.expected(features, fed, len(padded))
-            whole = np.take_along_axis(expected[:, :-1], fed[:, 1:, np.newaxis], axis=2).sum(axis=(1, 2))
-            ended = np.logaddexp.reduce(expected[:, -1, self._ends], axis=1)
-            for (which, _), each in zip(rows, whole + ended, strict=True):
-                found[which] = np.logaddexp(found[which], each)
+                    hopeful[len(spelled) > _SHORT].append((which, spelled))
+        for rows in filter(None, hopeful.values()):
+            most = max(len(spelled) for _, spelled in rows)
+            fed = np.array([[*spelled, *[END] * (most - len(spelled))] for _, spelled in rows])
+            expected = self._network.expected(opened, fed)
+            for (which, spelled), after in zip(rows, expected, strict=True):
+                whole = first[spelled[0]] + after[np.arange(len(spelled) - 1), list(spelled[1:])].sum()
+                ended = np.logaddexp.reduce(after[len(spelled) - 1, self._ends])
+                found[which] = np.logaddexp(found[which], whole + ended)
         return np.maximum(found, UNLIKELY)
 
     def _spellings(self, phrase: str) -> Sequence[Sequence[int]]:

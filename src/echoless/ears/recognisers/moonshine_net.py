@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,14 @@ from echoless.frames import Samples
 
 BEGIN, END = 1, 2
 """The tokens before and after what is said."""
+
+
+class Opened(NamedTuple):
+    """A sound before its first word: what the decoder has made of its features is there for every row of words."""
+
+    features: NDArray[np.float32]
+    samples: int
+    present: list[NDArray[np.float32]]
 
 
 class Network:
@@ -71,12 +79,22 @@ class Network:
             token = int(logits[0, -1].argmax())
         return said
 
-    def expected(self, features: NDArray[np.float32], rows: NDArray[np.int64], samples: int) -> NDArray[np.float32]:
-        """Log-probabilities of what comes after each token of each row: (rows, tokens, 32768)."""
-        fed = self._fed(np.repeat(features, len(rows), axis=0), rows, samples)
+    def opened(self, features: NDArray[np.float32], samples: int) -> tuple[NDArray[np.float32], Opened]:
+        """Log-probabilities of the first token, (32768,), and what `expected` goes on from."""
+        fed = self._fed(features, np.array([[BEGIN]]), samples)
+        logits, *present = self._decoder.run(None, fed, self._options)
+        return _logarithm(logits)[0, 0], Opened(features, samples, present)
+
+    def expected(self, opened: Opened, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Log-probabilities of what comes after each token of each row, which begins after `BEGIN`: (rows, tokens,
+        32768)."""
+        count = len(rows)
+        fed = self._fed(np.repeat(opened.features, count, axis=0), rows, opened.samples)
+        for name, values in zip(self._present, opened.present, strict=True):
+            fed[_past(name)] = np.repeat(values, count, axis=0)
+        fed["use_cache_branch"] = np.array([True])
         (logits,) = self._decoder.run(["logits"], fed, self._options)
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        return _logarithm(logits)
 
     def _fed(self, features: NDArray[np.float32], rows: NDArray[np.int64], samples: int) -> dict[str, Any]:
         """What the decoder takes to begin with. Its mask counts samples, not frames."""
@@ -88,6 +106,12 @@ class Network:
             "input_ids": rows.astype(np.int64),
             "use_cache_branch": np.array([False]),
         }
+
+
+def _logarithm(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of the probabilities that these stand for, along the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def _past(name: str) -> str:
