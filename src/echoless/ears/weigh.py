@@ -118,7 +118,7 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     if case.silence >= weights.over and not case.free and case.echo and case.sure < weights.doubtful:
         return Verdict.ECHO
     if ours and case.age <= weights.patience:
-        return Verdict.ECHO if ended or case.final else Verdict.WAIT
+        return Verdict.ECHO if case.final or (ended and not _outlasts_the_echo(case, weights)) else Verdict.WAIT
     command = case.kind is Said.STOP and not _unheard_of(case, weights) and not _rash(case, weights)
     if command or (case.kind is Said.CONTENT and _carries(case, weights)):
         return Verdict.INTERRUPTION
@@ -144,6 +144,12 @@ def echo_tail(case: Case, weights: Weights) -> bool:
     return (
         not case.free and case.late < weights.free_some and case.voiced < weights.content and case.sure < weights.known
     )
+
+
+def _outlasts_the_echo(case: Case, weights: Weights) -> bool:
+    """Whether so much came after the echo, and so surely, that the words so far are not judged by: the last ones are
+    waited for, with what they lean to."""
+    return case.late >= weights.free_some and case.sure >= weights.sure
 
 
 def _unheard_of(case: Case, weights: Weights) -> bool:
