@@ -171,8 +171,8 @@ class Call:
             block = await self.line.exchange(out)
             if block is None:
                 return
-            heard_of = self.floor.state is not State.THINKING
-            agent = h.Agent(self.floor.agent_holds, heard_of, self._played, self.line.traits.latency)
+            begun = self.floor.state is not State.THINKING
+            agent = h.Agent(self.floor.agent_holds, begun, self._played, self.line.traits.latency)
             clean, heard = self.ears.hear(block, agent)
             self.seconds = (block.index + 1) * BLOCK_SECONDS
             self.microphone_level = float(abs(block.microphone).max())

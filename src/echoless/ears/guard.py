@@ -136,13 +136,14 @@ class EchoGuard:
         return Heard(residual, voice, near, possible, mode, evidence, direct, left, self.cancels_echo)
 
     def _way(self) -> int:
-        """Samples that sound takes to the microphone at most. What a far end's canceller leaves seldom tells the delay,
-        and tells a wrong one: sound that is long in going there takes about as long to come back."""
-        way = BLOCK + round(max(self._offset, 0) if self._located else _UNKNOWN)
-        if not self.cancels_echo:
-            return way
-        known = BLOCK + round(2 * self.latency * RATE) + _BUFFERS
-        return min(way + _WANDERS, known) if self.latency else way + _WANDERS
+        """Samples that sound takes to the microphone at most. What a far end's canceller leaves seldom tells the delay;
+        sound that is long in going there takes about as long to come back."""
+        wanders = _WANDERS if self.cancels_echo else 0
+        if self._located:
+            return BLOCK + round(max(self._offset, 0)) + wanders
+        if self.cancels_echo and self.latency:
+            return BLOCK + min(round(2 * self.latency * RATE) + _BUFFERS, _UNKNOWN + wanders)
+        return BLOCK + _UNKNOWN + wanders
 
     def _relocate(self, delay: int | None, moved: int, held: Samples) -> None:
         """Follow the tracker: the first delay it finds, and jumps. The path is kept, it has only been shifted."""
