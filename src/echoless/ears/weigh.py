@@ -153,10 +153,13 @@ def _outlasts_the_echo(case: Case, weights: Weights) -> bool:
 
 
 def _unheard_of(case: Case, weights: Weights) -> bool:
-    """A few words out of an echo that the guard does not know yet, of which hardly anything came after that echo: a far
-    end's canceller, too, lets whole words through while it learns."""
-    after = max(case.free, case.late)
-    return case.guarded and after < weights.free_some and case.sure < weights.known
+    """A few words that may all be echo: a far end's canceller, too, lets whole words through while it learns."""
+    return _may_be_echo(case, weights) and case.sure < weights.known
+
+
+def _may_be_echo(case: Case, weights: Weights) -> bool:
+    """Whether the guard does not know the echo yet, and hardly anything came after it."""
+    return case.guarded and max(case.free, case.late) < weights.free_some
 
 
 def _rash(case: Case, weights: Weights) -> bool:
@@ -183,7 +186,7 @@ def _carries(case: Case, weights: Weights) -> bool:
     """
     if case.voiced < weights.content or (case.nod and case.voiced < weights.long_speech):
         return False
-    if case.cancelled and case.guarded and max(case.free, case.late) < weights.free_some:
+    if case.cancelled and _may_be_echo(case, weights):
         return case.voiced >= weights.mangled
     if case.free >= weights.free_some or case.voiced >= weights.long_speech:
         return True

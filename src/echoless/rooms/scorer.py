@@ -7,7 +7,7 @@ Times are seconds. Levels are of 10 ms frames.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -230,11 +230,10 @@ class _Judge:
     def _answered(self, index: int) -> bool | None:
         """Whether an answer begins in time. None where the user goes on first, or the recording ends too early."""
         one = self.said[index]
-        said = one.until
         later = next((s for s in self.said[index + 1 :] if s.kind not in ("backchannel", "noise")), None)
-        until = said + ANSWERS_WITHIN
+        until = one.until + ANSWERS_WITHIN
         for begin, _ in self.bursts:
-            if said + TOO_SOON <= begin < until and (later is None or begin < later.end):
+            if one.until + TOO_SOON <= begin < until and (later is None or begin < later.end):
                 return True
         if later is not None and later.begin < until:
             return None
@@ -297,11 +296,10 @@ def onset(voice: Samples) -> float:
 
     Phrases begin with breath and soft consonants: nobody who hears the same voice in a room can be sure sooner.
     """
-    hears, before = VoiceActivity(), False
-    for at in range(0, len(voice) - CHUNK + 1, CHUNK):
-        now = hears(voice[at : at + CHUNK]) > 0.5
+    before = False
+    for end, now in _heard(voice):
         if now and before:
-            return (at + CHUNK) / RATE
+            return end
         before = now
     return len(voice) / RATE
 
@@ -312,10 +310,14 @@ def last_word(voice: Samples) -> float:
     Recordings go on for up to half a second after the last word, with a breath or the room: whoever answers then
     interrupts nobody.
     """
+    return max((end for end, speech in _heard(voice) if speech), default=len(voice) / RATE)
+
+
+def _heard(voice: Samples) -> Iterator[tuple[float, bool]]:
+    """The end of each whole chunk in seconds, and whether Silero hears speech in it."""
     hears = VoiceActivity()
-    chunks = range(0, len(voice) - CHUNK + 1, CHUNK)
-    speech = [at + CHUNK for at in chunks if hears(voice[at : at + CHUNK]) > 0.5]
-    return (speech[-1] if speech else len(voice)) / RATE
+    for at in range(0, len(voice) - CHUNK + 1, CHUNK):
+        yield (at + CHUNK) / RATE, hears(voice[at : at + CHUNK]) > 0.5
 
 
 def write(scores: Scores, measures: dict[str, object], path: Path) -> None:
