@@ -11,7 +11,7 @@ from tests.ears.test_recogn_believable import read
 
 from echoless.ears.backchannel import Said, kind
 from echoless.ears.choose import open_recogniser
-from echoless.ears.door import Recogniser, RecogniserTraits
+from echoless.ears.door import Recogniser, RecogniserTraits, Sorted
 from echoless.ears.leaning import COMMANDS, NODS, Leaning, leaning, settled
 from echoless.ears.recognisers.fake import FakeRecogniser
 from echoless.ears.recognisers.guard import Guarded
@@ -54,7 +54,7 @@ def test_the_likelier_list_wins(phrase: str, command: bool) -> None:
     found = leaning(Guarded(Partial(phrase), voice_activity=False), SOUND)
     assert found is not None and (found.odds > 0) is command
     assert (found.command > -2) is command and (found.nod > -2) is not command
-    assert not command or found.text == "Stop."
+    assert found.read("Thong.") == ("Stop." if command else "Thong.")
 
 
 def test_a_recogniser_that_cannot_say_is_not_asked() -> None:
@@ -80,6 +80,24 @@ def test_a_recogniser_that_cannot_say_is_not_asked() -> None:
 )
 def test_what_a_word_does(said: Said, command: float, nod: float, settles: Said) -> None:
     assert settled(said, Leaning(command, nod)) is settles
+
+
+@pytest.mark.parametrize(
+    ("said", "written", "sound", "settles"),
+    [
+        (Said.CONTENT, (-9.6, -10.0), (0.8, 0.1, 0.1), Said.STOP),  # "Home, job." for "hold on"
+        (Said.CONTENT, (-6.0, -3.0), (0.8, 0.1, 0.1), Said.STOP),
+        (Said.STOP, (-0.5, -5.0), (0.1, 0.8, 0.1), Said.BACKCHANNEL),
+        (Said.CONTENT, (-12.0, -12.0), (0.6, 0.3, 0.1), Said.CONTENT),
+        (Said.CONTENT, (-12.0, -12.0), (0.9, 0.05, 0.05), Said.STOP),
+        (Said.CONTENT, (-5.0, -5.0), (0.1, 0.3, 0.6), Said.CONTENT),  # "Louder."
+        (Said.NOTHING, (-1.0, -5.0), (0.9, 0.05, 0.05), Said.NOTHING),
+    ],
+)
+def test_the_sound_counts_for_more_than_what_is_written(
+    said: Said, written: tuple[float, float], sound: tuple[float, ...], settles: Said
+) -> None:
+    assert settled(said, Leaning(*written, sound=Sorted(*np.log(sound)))) is settles
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Mann
         (replace(TALKING, kind=Said.BACKCHANNEL), Verdict.WAIT),
         (replace(TALKING, kind=Said.CONTENT, free=16, voiced=30), Verdict.WAIT),
         (replace(TALKING, kind=Said.CONTENT, free=16, voiced=48), Verdict.INTERRUPTION),
+        (replace(TALKING, kind=Said.CONTENT, free=16, voiced=48, silence=8), Verdict.WAIT),  # "Oh, we..."
+        (replace(TALKING, kind=Said.BACKCHANNEL, free=16, voiced=48, silence=12, final=True), Verdict.BACKCHANNEL),
+        (replace(TALKING, kind=Said.CONTENT, free=16, voiced=60, silence=8), Verdict.INTERRUPTION),
         (replace(TALKING, voiced=80, free=60), Verdict.INTERRUPTION),
         (replace(TALKING, kind=Said.CONTENT, voiced=30), Verdict.WAIT),
         (replace(OVER, kind=Said.CONTENT, voiced=50, sure=0.65), Verdict.ECHO),

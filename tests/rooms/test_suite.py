@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from echoless.frames import BLOCK, RATE, Block
-from echoless.rooms import cast, collected, hour, many, report, suite, throats
+from echoless.rooms import cast, collected, hour, many, report, suite, throats, train_short
 from echoless.rooms.acoustics import EchoPath
 from echoless.rooms.cases import FAMILIES, LEVELS, Suite
 from echoless.rooms.conversations import endless
@@ -74,6 +74,11 @@ def test_families_can_be_chosen_and_unknown_ones_are_refused(tmp_path):
     assert sum(t.kind == "short" for t in told.talkers) > 3
     with pytest.raises(ScriptError, match="no family 'hope'"):
         list(suite.cases(1, ["hope"]))
+
+
+def test_nor_has_what_tells_commands_from_nods() -> None:
+    known = {name.rpartition("+")[2] for name in (*cast.ESPEAK, *cast.MANDARIN)} | set(throats.TIMBRES)
+    assert not known & set(train_short.TIMBRES)
 
 
 def test_the_judge_has_learnt_from_no_timbre_of_the_suite(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,23 @@ class Weighing(Protocol):
     def likely(self, speech: Samples, phrases: Sequence[str]) -> NDArray[np.float64] | None:
         """Natural logarithm of the probability that `speech` is each of `phrases` and nothing else; None where it
         cannot say. Speech and errors as for `Recogniser.transcribe`."""
+        ...
+
+
+class Sorted(NamedTuple):
+    """Log-probabilities that a short sound is a command, a nod, and neither."""
+
+    command: float
+    nod: float
+    other: float
+
+
+@runtime_checkable
+class Sorting(Protocol):
+    """A recogniser that can tell commands from nods without writing them."""
+
+    def sort(self, speech: Samples) -> Sorted | None:
+        """What a short sound is; None where it cannot say. Speech and errors as for `Recogniser.transcribe`."""
         ...
 
 

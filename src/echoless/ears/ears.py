@@ -267,7 +267,7 @@ class Ears:
         if not self._pressed and not (admitted := self.doorstep.admits(known.spoken if known else None, over)):
             return [] if admitted is None else self._dismiss("stranger", text, share)
         if case.guessed and known and known.leaning:
-            known.text = known.leaning.text
+            known.text = known.leaning.read(known.text)
         turn.weighing = False
         self.breaker.user_spoke()
         out: list[Heeded] = [Confirmed(self._evidence(text=text, share=share))]
@@ -311,7 +311,7 @@ class Ears:
         turn.asked, self._asked_at = listener.length, self._now
         sound = listener.sound()
         voice = listener.alone() if listener.free >= ALONE else sound
-        short = turn.weighing and listener.voiced < self._weights.content
+        short = turn.weighing and listener.voiced < self._weights.long_speech
         word = listener.word * BLOCK if short else 0
         left = listener.left(len(sound) // BLOCK)
         self._wish = Wish(turn.number, sound, listener.length, voice, pause, left, short, word)

@@ -63,6 +63,8 @@ def evidence_of(listener: Listener, known: Known | None, heard: Heard | None, du
         found |= known.spoken.evidence()
     if known and known.leaning:
         found |= {"command": round(known.leaning.command, 2), "nod": round(known.leaning.nod, 2)}
+        if sound := known.leaning.sound:
+            found |= {"sound_command": round(sound.command, 2), "sound_nod": round(sound.nod, 2)}
     if known and known.failed:
         found["unrecognised"] = True
     return found

@@ -182,9 +182,11 @@ def _carries(case: Case, weights: Weights) -> bool:
 
     Residual echo, too, is recognised as some words or other. A person who says more than a word goes on after the
     agent has fallen silent; where the echo takes longer than that, length must do, and for a few words, which are
-    over before, how sure the guard was of them.
+    over before, how sure the guard was of them. Once it is silent, the last words are waited for: a long "oh, really"
+    is "Oh, we" until they come, and the agent holds its breath anyway.
     """
-    if case.voiced < weights.content or (case.nod and case.voiced < weights.long_speech):
+    short = case.voiced < weights.long_speech
+    if case.voiced < weights.content or (short and (case.nod or (case.silence and not case.final))):
         return False
     if case.cancelled and _may_be_echo(case, weights):
         return case.voiced >= weights.mangled

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from echoless.ears.door import Recogniser, RecogniserError, RecogniserTraits, Weighing
+from echoless.ears.door import Recogniser, RecogniserError, RecogniserTraits, Sorted, Sorting, Weighing
 from echoless.ears.vad import CHUNK, VoiceActivity
 from echoless.ears.words import joined, normal, spans, tokens, units
 from echoless.frames import RATE, Samples, Transcript
@@ -90,6 +90,14 @@ class Guarded:
             return None
         speech = checked(speech)[-int(LONGEST * RATE) :]
         return self._used(lambda: engine.likely(speech, phrases))
+
+    def sort(self, speech: Samples) -> Sorted | None:
+        """Command, nod or neither, of the last 28 s; None from an engine that cannot tell. Raises RecogniserError."""
+        engine = self.engine
+        if not isinstance(engine, Sorting) or len(speech) < SHORTEST * RATE:
+            return None
+        speech = checked(speech)[-int(LONGEST * RATE) :]
+        return self._used(lambda: engine.sort(speech))
 
     def close(self) -> None:
         """Let go of the engine, once what it is doing is done. May be called twice."""

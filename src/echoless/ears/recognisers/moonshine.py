@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from echoless.ears.door import RecogniserError, RecogniserTraits
+from echoless.ears.door import RecogniserError, RecogniserTraits, Sorted
 from echoless.ears.recognisers.moonshine_net import END, Network
+from echoless.ears.recognisers.short_words import sort
 from echoless.ears.recognisers.tokens import Tokens
 from echoless.frames import RATE, Samples, Transcript
 
@@ -85,6 +86,19 @@ class Moonshine:
             if self._network.aborted:
                 return np.full(len(phrases), UNLIKELY)
             raise
+
+    def sort(self, speech: Samples) -> Sorted | None:
+        """Command, nod or neither; None once it is given up. Through `Guarded` only."""
+        try:
+            return sort(self.encoded(speech))
+        except Exception:
+            if self._network.aborted:
+                return None
+            raise
+
+    def encoded(self, speech: Samples) -> NDArray[np.float32]:
+        """What the encoder makes of `speech`: (frames, 288), some 40 a second."""
+        return self._featured(np.pad(speech, EDGE))[0]
 
     def close(self) -> None:
         """Let go of the model."""
