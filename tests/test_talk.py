@@ -420,3 +420,37 @@ def test_words_that_no_recogniser_could_tell_are_not_taken_for_a_mere_noise() ->
     assert [event.data["action"] for event in scene.all("failure")][-2:] == ["retried", "gave_up"]
     (rejected,) = scene.all("user.rejected")
     assert rejected.data["evidence"]["unrecognised"] is True
+
+
+class KnowsNoEcho:
+    """A guard that never learns the echo: over the agent, and for 1.5 s after it, whatever is loud may be echo."""
+
+    def __init__(self) -> None:
+        self._quiet = 0
+
+    def hear(self, microphone: Samples, reference: Samples) -> Heard:
+        self._quiet = 0 if np.abs(reference).max() > 1e-3 else self._quiet + 1
+        near = 0.98 if float(np.abs(microphone).max()) > 0.05 else 0.02
+        return Heard(microphone, near, near, self._quiet < 94, "guarded", {})
+
+
+def test_what_may_be_echo_time_and_again_makes_it_half_duplex() -> None:
+    """Every reply comes back as a phrase of 1 s, under other words than were spoken: four times, not for ever."""
+
+    def script(scene: Scene) -> Iterator[Samples]:
+        yield np.concatenate([quiet(1.2), talk(1.2), quiet(1.5)])
+        heard = 0
+        for _ in range(400):
+            audible = np.count_nonzero(np.abs(scene.line.played) > 0.01)
+            if audible > heard + 0.3 * RATE:
+                yield talk(1.0)
+                heard = audible
+            yield quiet(0.1)
+
+    scene = Scene(script, texts=lambda sound: "the empty north has twins")
+    scene.ears.guard = KnowsNoEcho()  # type: ignore[assignment]
+    scene.run()
+    interrupted = [event for event in scene.all("agent.stopped") if event.data["reason"] == "interrupted"]
+    assert 1 <= len(interrupted) <= 4
+    assert [event.data["duplex"] for event in scene.all("mode")][-1] == "half"
+    assert scene.all("agent.stopped")[-1].data["reason"] == "finished"

@@ -79,3 +79,23 @@ def test_playback_keeps_its_past_over_the_wrap():
         playback.push(np.full(BLOCK, index, np.float32))
     assert np.array_equal(playback.read(0), np.full(BLOCK, count - 1, np.float32))
     assert np.array_equal(playback.read(60 * BLOCK), np.full(BLOCK, count - 61, np.float32))
+
+
+@pytest.mark.parametrize("milliseconds", [600, 1_100, 1_400])
+def test_looks_at_an_earlier_second_where_the_loudspeaker_is_far(milliseconds: int):
+    reference = speechlike(3)
+    microphone, tracker = delayed(reference, milliseconds * 16), DelayTracker()
+    tracker.expect(8_000)
+    for at in range(0, len(reference), BLOCK):
+        block = microphone[at : at + BLOCK]
+        tracker.hear(block, block, reference[at : at + BLOCK])
+    assert tracker.delay == pytest.approx(milliseconds * 16, abs=4)
+
+
+def test_what_is_tracked_stays_when_another_second_is_looked_at():
+    reference = speechlike(2)
+    tracker = track(delayed(reference, 700 * 16), reference)
+    tracker.expect(8_000)
+    assert tracker.delay == pytest.approx(700 * 16, abs=4)
+    tracker.expect(14_000)
+    assert tracker.delay is None

@@ -1,7 +1,8 @@
 """Where in the last second of reference does the microphone's echo come from?
 
 Generalised cross-correlation with phase transform (Knapp and Carter, 1976) of the last 256 ms of microphone with
-the last 1.28 s of reference, at 8 kHz, every other block: from -60 ms (a reference that arrives late) to 1 s.
+1.28 s of reference, at 8 kHz, every other block: from -60 ms (a reference that arrives late) to 1 s. Where sound is
+known to take long to the loudspeaker, it is an earlier second that is looked at.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ _WINDOW = 2_048
 LATE = 480
 """Samples at 8 kHz by which a reference may be late (60 ms)."""
 _LAGS = 8_192 + LATE
+_EARLIEST = 8_192
+"""Samples at 8 kHz by which the second that is looked at may be earlier (1 s)."""
+_ELSEWHERE = 1_600
+"""Samples at 8 kHz by which it must be another one to be looked at instead (0.2 s)."""
 _TAPS = firwin(15, 3_800, fs=RATE).astype(np.float32)
 _HALF = BLOCK // 2
 _PER_LOOK = 2
@@ -92,7 +97,9 @@ class DelayTracker:
         self._signals = np.zeros((3, _SPAN), np.float32)
         """Microphone and residual, silent up to their newest samples, and reference: at 8 kHz."""
         self._near = _Decimator(self._signals[:2, -_WINDOW:])
-        self._far = _Decimator(self._signals[2:])
+        self._played = np.zeros((1, _EARLIEST + _SPAN), np.float32)
+        self._far = _Decimator(self._played)
+        self._base = 0
         self._fresh = np.zeros((3, _PER_LOOK * BLOCK), np.float32)
         self._band = _whitening_band()
         self._average = np.zeros(_LAGS, np.float32)
@@ -115,8 +122,24 @@ class DelayTracker:
             return None
         self._near.push(self._fresh[:2])
         self._far.push(self._fresh[2:])
+        self._signals[2] = self._played[0, _EARLIEST - self._base :][:_SPAN]
         self.look = self._take()
         return self.look
+
+    def expect(self, least: int) -> None:
+        """From now on look for delays of `least` samples at 16 kHz and up to a second more; what is tracked stays,
+        where it can."""
+        base = min(max(least // 2, 0), _EARLIEST)
+        moved = base - self._base
+        if abs(moved) < _ELSEWHERE:
+            return
+        self._base = base
+        self._average[:] = 0
+        self._walk.clear()
+        self._rival_looks = 0
+        if self._lag is not None:
+            self._lag = self._lag - moved if 0 <= self._lag - moved < _LAGS else None
+            self._fine -= moved
 
     def _take(self) -> Look:
         far = self._signals[2]
@@ -161,7 +184,7 @@ class DelayTracker:
         same = abs(candidate - self._rival) <= 4
         self._rival_looks = self._rival_looks + 1 if same else 1
         self._rival = candidate
-        late = candidate < LATE - _SETTLED
+        late = candidate + self._base < LATE - _SETTLED
         if self._rival_looks < (6 if late else 3) * (1 if sudden else 3):
             return 0
         moved = 0 if self._lag is None else 2 * (candidate - self._lag)
@@ -197,4 +220,4 @@ class DelayTracker:
     @property
     def delay(self) -> int | None:
         """Samples at 16 kHz from reference to microphone, None while unknown."""
-        return None if self._lag is None else 2 * (self._lag - LATE)
+        return None if self._lag is None else 2 * (self._lag + self._base - LATE)

@@ -50,7 +50,7 @@ PARTIAL, SPARE = round(0.8 / BLOCK_SECONDS), 2
 """Blocks of speech after which words so far are asked for again, and how many times what the last answer took: a slow
 recogniser is to be free when the turn ends."""
 LATEST_ECHO = 1.0
-"""Seconds after which the agent's words cannot come back any more."""
+"""Seconds after which the agent's words cannot come back any more, from a loudspeaker that sound is at soon."""
 
 
 class Guard(Protocol):
@@ -169,7 +169,8 @@ class Ears:
         return [ModeChanged(*changed)] if changed else []
 
     def _deaf(self, agent: Agent) -> bool:
-        return self.breaker.duplex == "half" and agent.holds and not self._turn
+        audible = agent.holds or bool(self._heard and self._heard.echo)
+        return self.breaker.duplex == "half" and audible and not self._turn
 
     # --- stretches of speech --------------------------------------------------------------------------------
 
@@ -237,7 +238,7 @@ class Ears:
             out.append(LikelyEnd(text))
         if over:
             turn.ended = True
-            self.breaker.user_spoke()
+            self._count(turn)
             evidence = self._evidence(finished=round(known.finished, 3), share=share, **waited(turn, silence))
             out.append(TurnEnded(text, evidence, known.spoken.name if known.spoken else None))
         elif self.listener.length > LONGEST and known.voiced:
@@ -269,11 +270,19 @@ class Ears:
         if case.guessed and known and known.leaning:
             known.text = known.leaning.read(known.text)
         turn.weighing = False
-        self.breaker.user_spoke()
+        turn.doubtful = case.guarded and not case.free
+        self._count(turn)
         out: list[Heeded] = [Confirmed(self._evidence(text=text, share=share))]
         if not listener.speaking:
             out.append(Paused(self._evidence()))
         return out
+
+    def _count(self, turn: Open) -> None:
+        """What of a person's turn speaks for echo is remembered: once is chance, time and again it is the agent."""
+        if not turn.doubtful:
+            self.breaker.user_spoke()
+        elif not turn.ended:
+            self.breaker.echo()
 
     def _case(self, turn: Open, known: Known | None, share: float) -> Case:
         return case_of(self.listener, turn, known, share, self._heard, self.breaker.duplex, self.language)
@@ -283,14 +292,14 @@ class Ears:
         evidence = self._evidence(share=share)
         if reason == "stranger" and self.listener.speaking:
             self.doorstep.turn_away()
-        self._close()
+        self._close(echo=reason == "echo")
         if turn and turn.settled and reason != "stranger":  # a noise after words: the words stay
             return [TurnEnded(turn.text(""), evidence)]
         return [Dismissed(reason, text, evidence)]
 
-    def _close(self) -> None:
+    def _close(self, echo: bool = False) -> None:
         self._turn = None
-        self.listener.close()
+        self.listener.close(echo)
 
     # --- words ----------------------------------------------------------------------------------------------
 
@@ -301,8 +310,9 @@ class Ears:
         if known.share is None:
             since = seconds(turn.begun)
             until = seconds(self._now - self.listener.silence)
-            played = agent.played(since - 1.5, until) if known.text else ()
-            share = echo_share(known.text, played, since, until, delay=(0.0, LATEST_ECHO)) if played else 0.0
+            latest = LATEST_ECHO + agent.latency
+            played = agent.played(since - latest - 0.5, until) if known.text else ()
+            share = echo_share(known.text, played, since, until, delay=(0.0, latest)) if played else 0.0
             known.share = round(share, 3)
         return known.share
 

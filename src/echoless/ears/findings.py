@@ -40,7 +40,7 @@ def case_of(
         guessed=what is Said.STOP and said is not Said.STOP,
         words=units(text),
         guarded=duplex != "full",
-        cancelled=bool(heard and heard.cancelled),
+        far=bool(heard and heard.far),
         strength=listener.strength,
         late=listener.late,
     )

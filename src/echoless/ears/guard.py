@@ -21,11 +21,13 @@ Mode = Literal["full", "guarded", "half"]
 _LEAD = 48
 """Samples of echo path kept before the tracked delay (3 ms)."""
 _UNKNOWN = RATE
-"""The longest delay reckoned with while none is known."""
+"""The longest delay reckoned with while none is known, nor that sound takes long to the loudspeaker."""
 _WANDERS = int(0.15 * RATE)
 """Samples by which a far end's jitter buffer may be later than it was."""
 _BUFFERS = int(0.3 * RATE)
 """Samples by which the way back, buffers and devices may be longer than the way there."""
+_FAR = 0.15
+"""Seconds to a loudspeaker from which on it is at the other end of a network."""
 _EARLY = 4 * BLOCK
 """Samples after its direct sound in which an echo is still about as loud."""
 _HOPELESS = 60
@@ -55,8 +57,9 @@ class Heard:
     """Whether more than the room's tail of that echo can be in the microphone now."""
     left: Bands | None = None
     """What of the echo is usually left in `clean`, dB a band (`evidence`); None where there is or was none to learn."""
-    cancelled: bool = False
-    """Whether a canceller at the far end has been over it: what that leaves of an echo may be words, and other ones."""
+    far: bool = False
+    """Whether the loudspeaker is far away: its echo comes late, or as what a canceller there leaves of it, whose words
+    may be other ones."""
 
 
 class EchoGuard:
@@ -106,6 +109,8 @@ class EchoGuard:
         self.playback.push(reference)
         self._held.append(microphone)
         held = self._held.pop(0) if len(self._held) > self.hold else np.zeros(BLOCK, np.float32)
+        if self.latency:
+            self.tracker.expect(round(0.5 * self.latency * RATE))
         look = self.tracker.hear(microphone, self._residual, reference)
         if look is not None:
             self._relocate(look.delay, look.moved, held)
@@ -133,7 +138,11 @@ class EchoGuard:
         direct = self._quiet < way + _EARLY
         left = self.weigh.left if possible else None
         mode, evidence = self._advise(), self._evidence(voice, near)
-        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self.cancels_echo)
+        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self._far)
+
+    @property
+    def _far(self) -> bool:
+        return self.cancels_echo or self.latency > _FAR
 
     def _way(self) -> int:
         """Samples that sound takes to the microphone at most. What a far end's canceller leaves seldom tells the delay;
@@ -141,9 +150,8 @@ class EchoGuard:
         wanders = _WANDERS if self.cancels_echo else 0
         if self._located:
             return BLOCK + round(max(self._offset, 0)) + wanders
-        if self.cancels_echo and self.latency:
-            return BLOCK + min(round(2 * self.latency * RATE) + _BUFFERS, _UNKNOWN + wanders)
-        return BLOCK + _UNKNOWN + wanders
+        back = round(2 * self.latency * RATE) + _BUFFERS
+        return BLOCK + (back if self.cancels_echo and self.latency else max(_UNKNOWN + wanders, back))
 
     def _relocate(self, delay: int | None, moved: int, held: Samples) -> None:
         """Follow the tracker: the first delay it finds, and jumps. The path is kept, it has only been shifted."""

@@ -35,6 +35,10 @@ class Tuning:
     """Evidence that starts speech while the agent is silent: about 4-5 sure blocks."""
     begin_over_agent: float = 1.2
     """The same while the agent holds the floor: it only holds its breath for it, and goes on where it was nothing."""
+    begin_wary: float = 2.6
+    """The same after what was only echo: the agent is not to stutter."""
+    wary: int = 62
+    """Blocks for which that holds."""
     begin_again: float = 1.4
     """The same within a turn that has paused."""
     keep: float = 0.35
@@ -86,6 +90,7 @@ class Listener:
         self.word = 0
         """The block of the turn with which a word that began it begins, at the earliest."""
         self._near = 0.0
+        self._wary = 0
 
     def hear(
         self,
@@ -100,6 +105,7 @@ class Listener:
         """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it, and `left` what of
         the echo is usually left in it, if that is known."""
         kept = _Kept(clean, not echo, left)
+        self._wary = max(0, self._wary - 1)
         self._recent.append(kept)
         if self.open:
             self._turn.append(kept)
@@ -126,7 +132,9 @@ class Listener:
     def _needed(self, over_agent: bool) -> float:
         if self.open:
             return self.tuning.begin_again
-        return self.tuning.begin_over_agent if over_agent else self.tuning.begin
+        if not over_agent:
+            return self.tuning.begin
+        return self.tuning.begin_wary if self._wary else self.tuning.begin_over_agent
 
     def _begin(self, echo: bool) -> None:
         if not self.open:
@@ -168,8 +176,9 @@ class Listener:
         del self._turn[:blocks]
         self.word = max(0, self.word - blocks)
 
-    def close(self) -> None:
-        """The turn is over or was nobody's."""
+    def close(self, echo: bool = False) -> None:
+        """The turn is over or was nobody's; `echo`: it was the agent's own."""
+        self._wary = self.tuning.wary if echo else 0
         self.open = self.speaking = False
         self._turn = []
         self.word = 0

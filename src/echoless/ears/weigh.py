@@ -63,7 +63,7 @@ class Weights:
     """The same for a command, or a single word, that was clearly spoken: one short word is easily a bit like one being
     played ("stop", "sap")."""
     mangled: int = 90
-    """Voiced blocks that words need which may all be what a far end's canceller left of an echo."""
+    """Voiced blocks that words need which may all be the echo of a loudspeaker far away."""
     patience: int = 160
     """Blocks after which the agent goes on unless somebody really speaks."""
     slow: int = 560
@@ -100,8 +100,8 @@ class Case:
     """Voiced blocks into which at most the tail of an echo can have sounded."""
     strength: float = 9.0
     """Evidence summed over the voiced blocks."""
-    cancelled: bool = False
-    """A canceller at the far end has been over what was heard."""
+    far: bool = False
+    """The loudspeaker is far away: its echo comes late, or as what a canceller there left of it."""
 
 
 def weigh(case: Case, weights: Weights) -> Verdict:
@@ -188,7 +188,7 @@ def _carries(case: Case, weights: Weights) -> bool:
     short = case.voiced < weights.long_speech
     if case.voiced < weights.content or (short and (case.nod or (case.silence and not case.final))):
         return False
-    if case.cancelled and _may_be_echo(case, weights):
+    if case.far and _may_be_echo(case, weights):
         return case.voiced >= weights.mangled
     if case.free >= weights.free_some or case.voiced >= weights.long_speech:
         return True
