@@ -87,3 +87,24 @@ def test_what_no_echo_can_be_in_is_kept_apart() -> None:
     assert len(listener.alone()) == 10 * 256
     listener.close()
     assert not len(listener.alone())
+
+
+def test_after_what_was_only_echo_more_evidence_is_wanted_for_a_while() -> None:
+    usual, wary = Listener(), Listener()
+    for listener, echo in ((usual, False), (wary, True)):
+        feed(listener, [0.9] * 10, over_agent=True)
+        listener.close(echo)
+    first = feed(usual, [0.9] * 20, over_agent=True).index(Change.BEGAN)
+    assert feed(wary, [0.9] * 20, over_agent=True).index(Change.BEGAN) > first
+    wary.close(echo=True)
+    feed(wary, [0.0] * wary.tuning.wary, over_agent=True)
+    assert feed(wary, [0.9] * 20, over_agent=True).index(Change.BEGAN) == first
+
+
+def test_the_mean_probability_of_speech_is_that_of_the_voiced_blocks() -> None:
+    listener = Listener()
+    for near, voice in ((0.1, 0.9), *[(0.9, 0.2)] * 10, *[(0.1, 0.9)] * 3, *[(0.9, 0.4)] * 10):
+        listener.hear(SILENCE, near, echo=True, over_agent=True, voice=voice)
+    assert listener.open and listener.tone == pytest.approx(0.3, rel=0.05)
+    listener.close()
+    assert listener.tone == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from echoless.ears.tail import LEAST, MOST, Tail
+from echoless.ears.tail import LEAST, MOST, Decay, Tail
 from echoless.frames import BLOCK
 
 NOISE = -60.0
@@ -48,3 +48,27 @@ def test_nothing_lasts_for_ever() -> None:
 
 def test_without_any_sound_there_is_no_echo() -> None:
     assert not Tail().hear(10 * 16000, 16000, -20.0, NOISE)
+
+
+def pauses(t60: float, count: int = 4, speech: float = 0.0, noise: float = 1e-4, way: int = 1_600) -> Decay:
+    """What is known of a room after so many pauses of 0.5 s in our sound, which takes `way` samples; `speech` is the
+    level of somebody who speaks all the time."""
+    rng, decay = np.random.default_rng(0), Decay()
+    for _ in range(count):
+        for block in range(60):
+            quiet = max(0, block - 29) * BLOCK
+            fades = 10 ** (-3 * max(0, quiet - way) / 16_000 / t60)
+            loud = np.hypot(0.1 * fades, noise) + speech * (1 + np.sin(block))
+            decay.hear((loud * rng.standard_normal(BLOCK)).astype(np.float32), quiet, way)
+    return decay
+
+
+@pytest.mark.parametrize(("t60", "slow"), [(0.2, False), (0.5, False), (0.95, True), (1.2, True)])
+def test_a_room_that_reverberates_for_long_is_known_by_how_slowly_sound_falls(t60: float, slow: bool) -> None:
+    assert pauses(t60).slow is slow
+    assert not pauses(t60, count=1).slow
+
+
+def test_neither_speech_nor_noise_makes_a_room_slow() -> None:
+    assert not pauses(0.3, speech=0.1).slow
+    assert not pauses(0.3, noise=0.04).slow

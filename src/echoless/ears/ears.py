@@ -34,7 +34,7 @@ from echoless.ears.heeded import (
 from echoless.ears.listener import Change, Listener
 from echoless.ears.turn import Known, Open, Wish
 from echoless.ears.turn_end import Tuning, patience
-from echoless.ears.weigh import Case, Verdict, Weights, echo_tail, faint, own_words, weigh
+from echoless.ears.weigh import Case, Verdict, Weights, echo_tail, faint, own_words, toneless, weigh
 from echoless.ears.words import echo_share
 from echoless.frames import BLOCK, BLOCK_SECONDS, Block, Samples, seconds
 from echoless.meter import Meter
@@ -118,7 +118,13 @@ class Ears:
         if self._turn and self._turn.weighing and not agent.holds:
             self._close()  # the agent was stopped or ended by something else
         change = self.listener.hear(
-            heard.clean, near, echo=heard.echo, over_agent=agent.holds, direct=heard.direct, left=heard.left
+            heard.clean,
+            near,
+            echo=heard.echo,
+            over_agent=agent.holds,
+            direct=heard.direct,
+            left=heard.left,
+            voice=max(heard.voice, near * self._pressed),
         )
         out += self._changed(change, agent)
         for known in self._take_results():
@@ -224,6 +230,8 @@ class Ears:
         if not known.text and not turn.settled:
             return self._dismiss("noise", known.text, share) if silence > 0.3 else []
         case = self._case(turn, known, share)
+        if toneless(case, self._weights):
+            return self._dismiss("echo", known.text, share)
         if own_words(case, self._weights) or echo_tail(case, self._weights):
             self.breaker.echo()
             return self._dismiss("echo", known.text, share)
@@ -261,7 +269,7 @@ class Ears:
         if verdict is Verdict.WAIT:
             return []
         if verdict is not Verdict.INTERRUPTION:
-            if verdict is Verdict.ECHO and not faint(case, self._weights):
+            if verdict is Verdict.ECHO and not (faint(case, self._weights) or toneless(case, self._weights)):
                 self.breaker.echo()
             return self._dismiss(verdict.value, text, share)
         over = case.final and case.silence >= LINGER

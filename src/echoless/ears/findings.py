@@ -40,6 +40,8 @@ def case_of(
         guessed=what is Said.STOP and said is not Said.STOP,
         words=units(text),
         guarded=duplex != "full",
+        lingers=bool(heard and heard.lingers),
+        tone=listener.tone,
         far=bool(heard and heard.far),
         strength=listener.strength,
         late=listener.late,
@@ -54,6 +56,7 @@ def evidence_of(listener: Listener, known: Known | None, heard: Heard | None, du
         "late": listener.late,
         "strength": round(listener.strength, 2),
         "sure": round(listener.sureness, 3),
+        "tone": round(listener.tone, 3),
         "duplex": duplex,
     }
     if heard:

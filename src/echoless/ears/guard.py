@@ -12,7 +12,7 @@ from echoless.ears.delay import DelayTracker
 from echoless.ears.drift import DriftLoop, Playback
 from echoless.ears.evidence import Bands, Evidence
 from echoless.ears.near import Judge
-from echoless.ears.tail import Tail
+from echoless.ears.tail import Decay, Tail
 from echoless.ears.vad import CHUNK, VoiceActivity
 from echoless.frames import BLOCK, RATE, Samples
 
@@ -30,6 +30,8 @@ _FAR = 0.15
 """Seconds to a loudspeaker from which on it is at the other end of a network."""
 _EARLY = 4 * BLOCK
 """Samples after its direct sound in which an echo is still about as loud."""
+_SLOW_EARLY = int(0.4 * RATE)
+"""The same in a room that reverberates for long."""
 _HOPELESS = 60
 """Blocks of added sound after which the path is learnt anew."""
 _SILENT = 1e-4
@@ -60,6 +62,8 @@ class Heard:
     far: bool = False
     """Whether the loudspeaker is far away: its echo comes late, or as what a canceller there leaves of it, whose words
     may be other ones."""
+    lingers: bool = False
+    """Whether the room reverberates for long: what is left of the echo then sounds like a word."""
 
 
 class EchoGuard:
@@ -91,6 +95,7 @@ class EchoGuard:
         self._voice = 0.0
         self._quiet = 10 * RATE
         self._tail = Tail()
+        self._decay = Decay()
         self._before = self._after = 0.0
         self._worse = 0
         self._mode: Mode = "guarded"
@@ -135,10 +140,11 @@ class EchoGuard:
         judged = self.judge(self.features) if self.judge else voice
         # where no echo can be, whatever speaks is somebody else
         near = judged if possible else voice
-        direct = self._quiet < way + _EARLY
+        self._decay.hear(held, self._quiet, way)
+        direct = self._quiet < way + (_SLOW_EARLY if self._decay.slow else _EARLY)
         left = self.weigh.left if possible else None
         mode, evidence = self._advise(), self._evidence(voice, near)
-        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self._far)
+        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self._far, self._decay.slow)
 
     @property
     def _far(self) -> bool:

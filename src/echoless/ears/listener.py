@@ -89,6 +89,7 @@ class Listener:
         """Evidence of the turn, summed over its voiced blocks."""
         self.word = 0
         """The block of the turn with which a word that began it begins, at the earliest."""
+        self._voice = 0.0
         self._near = 0.0
         self._wary = 0
 
@@ -101,9 +102,10 @@ class Listener:
         over_agent: bool,
         direct: bool = True,
         left: Bands | None = None,
+        voice: float = 1.0,
     ) -> Change:
-        """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it, and `left` what of
-        the echo is usually left in it, if that is known."""
+        """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it, `voice` that of
+        speech at all, and `left` what of the echo is usually left in it, if that is known."""
         kept = _Kept(clean, not echo, left)
         self._wary = max(0, self._wary - 1)
         self._recent.append(kept)
@@ -115,6 +117,7 @@ class Listener:
                 self.free += not echo
                 self.late += not (echo and direct)
                 self._near += near
+                self._voice += voice
                 self.strength += near - self.tuning.neutral
         self._evidence = float(np.clip(self._evidence + near - self.tuning.neutral, 0.0, 6.0))
         if self.speaking:
@@ -126,7 +129,7 @@ class Listener:
         self.silence += 1
         if self._evidence < self._needed(over_agent):
             return Change.NONE
-        self._begin(echo)
+        self._begin(echo, voice)
         return Change.BEGAN
 
     def _needed(self, over_agent: bool) -> float:
@@ -136,7 +139,7 @@ class Listener:
             return self.tuning.begin
         return self.tuning.begin_wary if self._wary else self.tuning.begin_over_agent
 
-    def _begin(self, echo: bool) -> None:
+    def _begin(self, echo: bool, voice: float) -> None:
         if not self.open:
             self.strength = self._evidence
             self.open = True
@@ -145,13 +148,18 @@ class Listener:
             self.word = max(0, len(self._turn) - run - _LEAD)
             self.voiced, self.free, self.age = run, 0 if echo else run, 0
             self.late = self.free
-            self._near = self.tuning.neutral * run
+            self._near, self._voice = self.tuning.neutral * run, voice * run
         self.speaking, self.silence, self._evidence = True, 0, 0.0
 
     @property
     def sureness(self) -> float:
         """Mean probability over the voiced blocks of the turn."""
         return self._near / self.voiced if self.voiced else 0.0
+
+    @property
+    def tone(self) -> float:
+        """Mean probability of speech, anybody's, over the voiced blocks of the turn."""
+        return self._voice / self.voiced if self.voiced else 0.0
 
     @property
     def length(self) -> int:
@@ -185,4 +193,4 @@ class Listener:
         self._evidence = 0.0
         self.voiced = self.free = self.late = self.age = 0
         self.strength = 0.0
-        self._near = 0.0
+        self._near = self._voice = 0.0

@@ -55,6 +55,10 @@ class Weights:
     """Evidence (`Listener.strength`) under which a stretch was hardly a beginning: the agent need not wait."""
     blink: int = 6
     """Blocks of silence after which it goes on then."""
+    toneless: float = 0.2
+    """Mean probability of speech, anybody's, that whoever speaks reaches: late reverberation does not."""
+    soon: int = 16
+    """Blocks after which it has been."""
     doubtful: float = 0.72
     """Mean probability of near-end speech under which a stretch with no free voice was echo."""
     echo_share: float = 0.6
@@ -100,6 +104,10 @@ class Case:
     """Voiced blocks into which at most the tail of an echo can have sounded."""
     strength: float = 9.0
     """Evidence summed over the voiced blocks."""
+    lingers: bool = False
+    """The room reverberates for long."""
+    tone: float = 1.0
+    """The mean probability of speech, anybody's, over the voiced blocks."""
     far: bool = False
     """The loudspeaker is far away: its echo comes late, or as what a canceller there left of it."""
 
@@ -109,6 +117,8 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     ended = case.silence >= weights.quiet
     proven = case.free >= weights.free_sure
     ours = own_words(case, weights)
+    if toneless(case, weights):
+        return Verdict.ECHO
     if ended and case.voiced < weights.some_speech // 2:
         return Verdict.ECHO if not case.free else Verdict.NOISE
     if faint(case, weights) and case.silence >= weights.blink:
@@ -119,7 +129,8 @@ def weigh(case: Case, weights: Weights) -> Verdict:
         return Verdict.ECHO
     if ours and case.age <= weights.patience:
         return Verdict.ECHO if case.final or (ended and not _outlasts_the_echo(case, weights)) else Verdict.WAIT
-    command = case.kind is Said.STOP and not _unheard_of(case, weights) and not _rash(case, weights)
+    command = case.kind is Said.STOP and not (_unheard_of(case, weights) or _rash(case, weights))
+    command = command and not (case.lingers and max(case.free, case.late) < weights.lasting)
     if command or (case.kind is Said.CONTENT and _carries(case, weights)):
         return Verdict.INTERRUPTION
     if ended and case.final:
@@ -144,6 +155,11 @@ def echo_tail(case: Case, weights: Weights) -> bool:
     return (
         not case.free and case.late < weights.free_some and case.voiced < weights.content and case.sure < weights.known
     )
+
+
+def toneless(case: Case, weights: Weights) -> bool:
+    """Whether this is no speech at all, whatever the judge of near-end speech makes of a room's late reverberation."""
+    return case.tone < weights.toneless and case.age >= weights.soon and not case.free
 
 
 def _outlasts_the_echo(case: Case, weights: Weights) -> bool:
