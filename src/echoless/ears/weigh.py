@@ -61,6 +61,8 @@ class Weights:
     """Blocks after which it has been."""
     doubtful: float = 0.72
     """Mean probability of near-end speech under which a stretch with no free voice was echo."""
+    dither: int = 30
+    """Blocks after which more than half of them must have been voiced, where the guard was never sure of it."""
     echo_share: float = 0.6
     """Share of the words that were just being played, from which on they are the agent's own."""
     echo_word: float = 0.9
@@ -125,7 +127,8 @@ def weigh(case: Case, weights: Weights) -> Verdict:
         return Verdict.ECHO
     if ended and case.voiced < weights.some_speech and not case.free and not case.late:
         return Verdict.ECHO
-    if case.silence >= weights.over and not case.free and case.echo and case.sure < weights.doubtful:
+    over = case.silence >= weights.over or (case.age >= weights.dither and 2 * case.voiced < case.age)
+    if over and not case.free and case.echo and case.sure < weights.doubtful:
         return Verdict.ECHO
     if ours and case.age <= weights.patience:
         return Verdict.ECHO if case.final or (ended and not _outlasts_the_echo(case, weights)) else Verdict.WAIT
