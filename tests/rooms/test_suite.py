@@ -165,7 +165,7 @@ def finished_call(folder, name, level, *, noticed=True, self_answers=0):
     call = folder / "calls" / name
     call.mkdir(parents=True)
     (call / "scores.json").write_text(json.dumps({"measures": {}, **asdict(scores)}))
-    word = {"words": 10, "errors": 3, "errors_without_echo": 2, "over_agent": True, "kind": "interrupt"}
+    word = {"words": 10, "errors": 3, "errors_without_echo": 2, "over_agent": True, "kind": "interrupt", "number": 1}
     (call / "claims.json").write_text(json.dumps({"words": [word], "false_ducks": [[30.0, 0.4]]}))
 
 
@@ -242,6 +242,15 @@ def test_a_long_call_talks_to_its_end(tmp_path):
     assert max(t.second for t in told.talkers) > 570
     assert {"turn", "interrupt", "short", "backchannel"} <= {t.kind for t in told.talkers}
     assert told.room.delay_jumps
+
+
+def test_words_of_two_who_speak_at_once_are_not_counted() -> None:
+    words = {"kind": "interrupt", "over_agent": True, "words": 10, "errors": 4, "errors_without_echo": 2}
+    claimed = [{"number": number, **words} for number in range(3)]
+    spans = ((1.0, 3.0), (2.5, 4.0), (4.5, 6.0))
+    talkers = [{"number": number, "begin": begin, "end": end} for number, (begin, end) in enumerate(spans)]
+    call = collected.Call(Path(), Scores(60.0, 20.0, -20.0, talkers=talkers), claimed)
+    assert report.word_errors([call]) == (0.4, 0.2, 10)
 
 
 def test_packed_runs_are_counted_together_with_others_and_each_call_once(tmp_path):

@@ -79,12 +79,19 @@ def _words(scores: dict[str, Any], events: Sequence[dict[str, Any]], script: Scr
 
 
 def word_errors(calls: Iterable[Call]) -> tuple[float | None, float | None, int]:
-    """Word error rate of interrupting turns, the same without echo, and over how many words."""
-    cut_in = [w for c in calls for w in c.words if w["over_agent"] and w["kind"] == "interrupt"]
+    """Word error rate of interrupting turns, the same without echo, and over how many words. Who speaks while somebody
+    else does is not counted: a recogniser writes down what both say."""
+    cut_in = [w for c in calls for w in c.words if w["over_agent"] and w["kind"] == "interrupt" and _alone(c, w)]
     count = sum(w["words"] for w in cut_in)
     if not count:
         return None, None, 0
     return sum(w["errors"] for w in cut_in) / count, sum(w["errors_without_echo"] for w in cut_in) / count, count
+
+
+def _alone(call: Call, words: dict[str, Any]) -> bool:
+    talkers: list[dict[str, Any]] = call.scores.talkers
+    one = next(each for each in talkers if each["number"] == words["number"])
+    return not any(each is not one and each["begin"] < one["end"] and one["begin"] < each["end"] for each in talkers)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------
