@@ -35,6 +35,9 @@ DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Mann
         (replace(TALKING, kind=Said.CONTENT, free=16, voiced=48, silence=8), Verdict.WAIT),  # "Oh, we..."
         (replace(TALKING, kind=Said.BACKCHANNEL, free=16, voiced=48, silence=12, final=True), Verdict.BACKCHANNEL),
         (replace(TALKING, kind=Said.CONTENT, free=16, voiced=60, silence=8), Verdict.INTERRUPTION),
+        (replace(TALKING, kind=Said.STOP, lingers=True), Verdict.WAIT),
+        (replace(TALKING, kind=Said.STOP, lingers=True, late=2), Verdict.INTERRUPTION),
+        (replace(OVER, kind=Said.STOP, lingers=True), Verdict.ECHO),
         (replace(TALKING, age=32, voiced=14, sure=0.67), Verdict.ECHO),
         (replace(TALKING, age=32, voiced=14, sure=0.75), Verdict.WAIT),
         (replace(TALKING, age=32, voiced=18, sure=0.67), Verdict.WAIT),

@@ -119,21 +119,11 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     ended = case.silence >= weights.quiet
     proven = case.free >= weights.free_sure
     ours = own_words(case, weights)
-    if toneless(case, weights):
-        return Verdict.ECHO
-    if ended and case.voiced < weights.some_speech // 2:
-        return Verdict.ECHO if not case.free else Verdict.NOISE
-    if faint(case, weights) and case.silence >= weights.blink:
-        return Verdict.ECHO
-    if ended and case.voiced < weights.some_speech and not case.free and not case.late:
-        return Verdict.ECHO
-    over = case.silence >= weights.over or (case.age >= weights.dither and 2 * case.voiced < case.age)
-    if over and not case.free and case.echo and case.sure < weights.doubtful:
-        return Verdict.ECHO
+    if nobody := _nobody(case, weights):
+        return nobody
     if ours and case.age <= weights.patience:
         return Verdict.ECHO if case.final or (ended and not _outlasts_the_echo(case, weights)) else Verdict.WAIT
     command = case.kind is Said.STOP and not (_unheard_of(case, weights) or _rash(case, weights))
-    command = command and not (case.lingers and max(case.free, case.late) < weights.lasting)
     if command or (case.kind is Said.CONTENT and _carries(case, weights)):
         return Verdict.INTERRUPTION
     if ended and case.final:
@@ -143,6 +133,20 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     if case.age <= (weights.slow if proven and ended and not case.final else weights.patience):
         return Verdict.WAIT
     return Verdict.INTERRUPTION if proven and not ended else Verdict.NOISE
+
+
+def _nobody(case: Case, weights: Weights) -> Verdict | None:
+    """What a stretch was that is over before its words matter: too short, too faint, no speech, or never sure."""
+    ended = case.silence >= weights.quiet
+    if toneless(case, weights) or (faint(case, weights) and case.silence >= weights.blink):
+        return Verdict.ECHO
+    if ended and case.voiced < weights.some_speech // 2:
+        return Verdict.ECHO if not case.free else Verdict.NOISE
+    if ended and case.voiced < weights.some_speech and not case.free and not case.late:
+        return Verdict.ECHO
+    over = case.silence >= weights.over or (case.age >= weights.dither and 2 * case.voiced < case.age)
+    unsure = not case.free and case.echo and case.sure < weights.doubtful
+    return Verdict.ECHO if over and unsure else None
 
 
 def own_words(case: Case, weights: Weights) -> bool:
@@ -182,7 +186,10 @@ def _may_be_echo(case: Case, weights: Weights) -> bool:
 
 
 def _rash(case: Case, weights: Weights) -> bool:
-    """Whether a command that is only guessed at rests on too little."""
+    """Whether a command rests on too little: on nothing after the echo in a room that reverberates for long, or on few
+    blocks where it is only guessed at."""
+    if case.lingers and max(case.free, case.late) < weights.lasting:
+        return True
     return case.guessed and not (case.final and case.voiced >= weights.guess and case.sure >= weights.guessed)
 
 
