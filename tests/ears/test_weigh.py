@@ -35,6 +35,15 @@ DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Mann
         (replace(TALKING, kind=Said.CONTENT, free=16, voiced=48, silence=8), Verdict.WAIT),  # "Oh, we..."
         (replace(TALKING, kind=Said.BACKCHANNEL, free=16, voiced=48, silence=12, final=True), Verdict.BACKCHANNEL),
         (replace(TALKING, kind=Said.CONTENT, free=16, voiced=60, silence=8), Verdict.INTERRUPTION),
+        (replace(OVER, kind=Said.STOP, plain=True, voiced=11, sure=0.69), Verdict.INTERRUPTION),
+        (
+            replace(OVER, kind=Said.STOP, plain=True, voiced=11, sure=0.69, guessed=True, strength=3.4),
+            Verdict.INTERRUPTION,
+        ),
+        (replace(OVER, kind=Said.STOP, plain=True, voiced=11, sure=0.58), Verdict.ECHO),
+        (replace(OVER, kind=Said.STOP, plain=True, voiced=11, sure=0.69, share=1.0), Verdict.ECHO),
+        (replace(OVER, kind=Said.STOP, plain=True, voiced=11, sure=0.69, guarded=True), Verdict.ECHO),
+        (replace(OVER, kind=Said.STOP, voiced=11, sure=0.69), Verdict.ECHO),
         (replace(TALKING, kind=Said.STOP, lingers=True), Verdict.WAIT),
         (replace(TALKING, kind=Said.STOP, lingers=True, late=2), Verdict.INTERRUPTION),
         (replace(OVER, kind=Said.STOP, lingers=True), Verdict.ECHO),

@@ -38,6 +38,7 @@ def case_of(
         manner=known.manner if known else None,
         nod=what is Said.CONTENT and not leans and nod_misheard(text),
         guessed=what is Said.STOP and said is not Said.STOP,
+        plain=what is Said.STOP and bool(leans and leans.plain),
         words=units(text),
         guarded=duplex != "full",
         lingers=bool(heard and heard.lingers),

@@ -43,6 +43,8 @@ class Weights:
     """Voiced blocks that a command needs which is guessed at."""
     guessed: float = 0.75
     """Mean probability of near-end speech that it needs."""
+    plain: float = 0.6
+    """Mean probability of near-end speech that a command needs whose sound is nothing else."""
     known: float = 0.85
     """Mean probability of near-end speech that a command or a short word needs where the echo is not known yet."""
     lasting: int = 2
@@ -98,6 +100,8 @@ class Case:
     """The words sound like a misheard nod."""
     guessed: bool = False
     """The words are no command, but what was heard is likelier one than a nod."""
+    plain: bool = False
+    """The sound is a command, and nothing else."""
     words: int = 2
     """How many they are."""
     guarded: bool = False
@@ -138,6 +142,8 @@ def weigh(case: Case, weights: Weights) -> Verdict:
 def _nobody(case: Case, weights: Weights) -> Verdict | None:
     """What a stretch was that is over before its words matter: too short, too faint, no speech, or never sure."""
     ended = case.silence >= weights.quiet
+    if _plain(case, weights):
+        return None
     if toneless(case, weights) or (faint(case, weights) and case.silence >= weights.blink):
         return Verdict.ECHO
     if ended and case.voiced < weights.some_speech // 2:
@@ -190,7 +196,14 @@ def _rash(case: Case, weights: Weights) -> bool:
     blocks where it is only guessed at."""
     if case.lingers and max(case.free, case.late) < weights.lasting:
         return True
-    return case.guessed and not (case.final and case.voiced >= weights.guess and case.sure >= weights.guessed)
+    if not case.guessed or _plain(case, weights):
+        return False
+    return not (case.final and case.voiced >= weights.guess and case.sure >= weights.guessed)
+
+
+def _plain(case: Case, weights: Weights) -> bool:
+    """A command that sounds like one and nothing else, heard to its end: faint as it may be."""
+    return case.plain and case.final and case.sure >= weights.plain
 
 
 def _alone(case: Case, weights: Weights) -> bool:
