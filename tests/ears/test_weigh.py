@@ -51,6 +51,8 @@ DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Mann
         (replace(TALKING, age=32, voiced=14, sure=0.75), Verdict.WAIT),
         (replace(TALKING, age=32, voiced=18, sure=0.67), Verdict.WAIT),
         (replace(TALKING, tone=0.1), Verdict.ECHO),
+        (replace(TALKING, tone=0.1, sure=0.9), Verdict.WAIT),
+        (replace(TALKING, tone=0.1, sure=0.9, lingers=True), Verdict.ECHO),
         (replace(TALKING, tone=0.1, age=15), Verdict.WAIT),
         (replace(TALKING, tone=0.1, kind=Said.STOP), Verdict.ECHO),
         (replace(TALKING, tone=0.1, free=16, voiced=60, kind=Said.CONTENT), Verdict.INTERRUPTION),

@@ -232,8 +232,7 @@ class Ears:
         case = self._case(turn, known, share)
         if toneless(case, self._weights):
             return self._dismiss("echo", known.text, share)
-        weighed = turn.confirmed and (case.plain or case.sure >= self._weights.sure)
-        if own_words(case, self._weights) or (echo_tail(case, self._weights) and not weighed):
+        if own_words(case, self._weights) or (echo_tail(case, self._weights) and not turn.certain):
             self.breaker.echo()
             return self._dismiss("echo", known.text, share)
         text = turn.text(known.text)
@@ -278,7 +277,7 @@ class Ears:
             return [] if admitted is None else self._dismiss("stranger", text, share)
         if case.guessed and known and known.leaning:
             known.text = known.leaning.read(known.text)
-        turn.weighing, turn.confirmed = False, True
+        turn.weighing, turn.certain = False, case.plain or case.sure >= self._weights.sure
         turn.doubtful = case.guarded and not case.free
         self._count(turn)
         out: list[Heeded] = [Confirmed(self._evidence(text=text, share=share))]

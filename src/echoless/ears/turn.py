@@ -62,8 +62,8 @@ class Open:
     begun: int
     weighing: bool = False
     """Whether it began over the agent and is not confirmed yet."""
-    confirmed: bool = False
-    """Whether it began over the agent and was weighed."""
+    certain: bool = False
+    """Whether it began over the agent and was weighed, and a person was surely heard."""
     doubtful: bool = False
     """Whether it was confirmed with nothing that no echo can have been, over an echo that is not known yet."""
     settled: list[str] = field(default_factory=list)

@@ -172,7 +172,8 @@ def echo_tail(case: Case, weights: Weights) -> bool:
 
 def toneless(case: Case, weights: Weights) -> bool:
     """Whether this is no speech at all, whatever the judge of near-end speech makes of a room's late reverberation."""
-    return case.tone < weights.toneless and case.age >= weights.soon and not case.free
+    doubtful = case.lingers or case.sure < weights.known
+    return doubtful and case.tone < weights.toneless and case.age >= weights.soon and not case.free
 
 
 def _outlasts_the_echo(case: Case, weights: Weights) -> bool:
