@@ -171,9 +171,9 @@ def echo_tail(case: Case, weights: Weights) -> bool:
 
 
 def toneless(case: Case, weights: Weights) -> bool:
-    """Whether this is no speech at all, whatever the judge of near-end speech makes of a room's late reverberation."""
-    doubtful = case.lingers or case.sure < weights.known
-    return doubtful and case.tone < weights.toneless and case.age >= weights.soon and not case.free
+    """Whether this is no speech at all, whatever the judge of near-end speech makes of a room's late reverberation. In
+    other rooms there are people whom voice activity hardly hears over the agent."""
+    return case.lingers and case.tone < weights.toneless and case.age >= weights.soon and not case.free
 
 
 def _outlasts_the_echo(case: Case, weights: Weights) -> bool:
