@@ -141,10 +141,11 @@ class EchoGuard:
         # where no echo can be, whatever speaks is somebody else
         near = judged if possible else voice
         self._decay.hear(held, self._quiet, way)
-        direct = self._quiet < way + (_SLOW_EARLY if self._decay.slow else _EARLY)
+        lingers = self._decay.slow
+        direct = self._quiet < way + (_SLOW_EARLY if lingers else _EARLY)
         left = self.weigh.left if possible else None
         mode, evidence = self._advise(), self._evidence(voice, near)
-        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self._far, self._decay.slow)
+        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self._far, lingers)
 
     @property
     def _far(self) -> bool:

@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import soxr
 
-from echoless.frames import Chunk, Turn
+from echoless.frames import RATE, Chunk, Samples, Turn
 from echoless.meter import Meter
 from echoless.mind.door import Mind
 from echoless.mind.scripted import ScriptedMind
@@ -67,6 +68,15 @@ class Drawn:
     def open(self, language: str) -> Voice:
         """As it comes. Raises VoiceError."""
         return open_named(self.name, language, self.speed, self.pitch, self.lilt)
+
+    def says(self, text: str, language: str) -> Samples:
+        """`text` in this voice, float32 at 16 kHz. Raises VoiceError."""
+        voice = self.open(language)
+        try:
+            sound = np.concatenate([chunk.samples for chunk in voice.speak(text)])
+            return soxr.resample(sound, voice.traits.rate, RATE).astype(np.float32)
+        finally:
+            voice.close()
 
 
 def drawn(language: str, seed: int) -> Drawn:

@@ -94,12 +94,7 @@ class Throats:
         words = "-".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
         path = self.folder / f"{who.name}-{words[:40]}.wav"
         if not path.exists():
-            voice = who.voice.open(who.language)
-            try:
-                sound = np.concatenate([chunk.samples for chunk in voice.speak(text)])
-                _write(path, soxr.resample(sound, voice.traits.rate, RATE).astype(np.float32))
-            finally:
-                voice.close()
+            _write(path, who.voice.says(text, who.language))
         return {"wav": path, "text": text, "language": who.language}
 
     def _stretched(self, recording: Recording, draw: random.Random) -> Keys:

@@ -70,7 +70,7 @@ class Clips:
 
     def __init__(self, seed: int) -> None:
         self.draw, self.rng = random.Random(seed), np.random.default_rng(seed)
-        self._echoes = [self._say(self._voice(), text) for text in SPOKEN for _ in range(6)]
+        self._echoes = [self._voice().says(text, "en") for text in SPOKEN for _ in range(6)]
 
     def __iter__(self) -> Iterator[tuple[int, str, Samples]]:
         """Kind, timbre and sound, float32 at 16 kHz, without end; each word twice, with another echo."""
@@ -85,14 +85,6 @@ class Clips:
         speed, pitch = self.draw.choice((0.8, 0.9, 1.0, 1.1, 1.25)), self.draw.choice((25, 35, 45, 55, 65, 75))
         return Drawn(f"espeak:{accent}+{timbre}", speed, pitch)
 
-    def _say(self, who: Drawn, text: str) -> Samples:
-        voice = who.open("en")
-        try:
-            sound = np.concatenate([chunk.samples for chunk in voice.speak(text)])
-            return soxr.resample(sound, voice.traits.rate, RATE).astype(np.float32)
-        finally:
-            voice.close()
-
     def _word(self, kind: int) -> tuple[str, Samples]:
         """A timbre, and what it says in a room, at about 0 dBFS while it lasts."""
         who = self._voice()
@@ -103,7 +95,7 @@ class Clips:
         if KINDS[kind] == "nod" and self.draw.random() < 0.15:
             sound = nod(self.draw.randrange(10**6))
         else:
-            sound = trim(self._say(who, self.draw.choice(_texts(kind))))
+            sound = trim(who.says(self.draw.choice(_texts(kind)), "en"))
         sound = soxr.resample(sound, RATE, RATE * self.draw.choice((0.85, 0.92, 1.0, 1.0, 1.08, 1.18)))
         whole = fftconvolve(sound, self._room())
         return timbre, _even(whole[: len(sound) + int(RATE * self.draw.uniform(0, 0.25))])
