@@ -192,6 +192,24 @@ def test_a_reply_that_ends_after_a_nod_was_not_stopped_by_it(folder, agent, stop
     assert judge(user, track(40, *agent), told).talkers[1]["stops_agent"] is stops
 
 
+@pytest.mark.parametrize(
+    ("reply_seconds", "agent", "stops"),
+    [
+        (8, [(4.0, cut(0, 4.2))], True),  # 6.8 s at the least: what ends 5.85 s into it was stopped
+        (8, [(4.0, REPLY)], False),
+        (6.5, [(4.0, cut(0, 5.6))], None),  # 5.5 s at the least: it may have come to its own end
+        (6.5, [(4.0, REPLY)], None),  # nor is it counted where it went on: that would be half the truth
+        (6.5, [(4.0, cut(0, 2.8)), (7.8, cut(2.8, 5.6))], None),  # nor is the rest of one that was held
+    ],
+)
+def test_a_nod_near_where_a_reply_may_end_is_not_counted(folder, reply_seconds, agent, stops):
+    talkers = [{"at": 1.0, "wav": "question.wav"}]
+    talkers += [{"at": at, "wav": "nod.wav", "kind": "backchannel"} for at in (6.5, 8.0)]
+    told = script(folder, seconds=40, reply_seconds=reply_seconds, talkers=talkers)
+    user = track(40, (1.0, words(1.5, 1)), (6.5, words(0.35, 3)), (8.0, words(0.35, 3)))
+    assert judge(user, track(40, *agent), told).talkers[2].get("stops_agent") is stops
+
+
 @pytest.mark.parametrize(("agent", "hits"), [([(4.0, cut(0, 3.9))], 0), ([(4.0, cut(0, 3.0))], 1)])
 def test_a_pause_into_which_somebody_speaks_is_no_self_interruption(asked, agent, hits):
     scores = judge(USER, track(40, *agent, (11.5, REPLY)), asked)  # the user cuts in at 8.0

@@ -36,6 +36,8 @@ SPOKEN = 10
 HELD, WENT_ON = 30, 20
 """Frames: an agent that fell silent for so long at a nod and was then audible for so long has decided to talk on. Where
 its reply is over soon afterwards, that is the reply's own end."""
+WHOLE = 0.85
+"""Share of the shortest whole reply after which a reply may be over by itself: voices are not all equally fast."""
 _WORDS = ("turn", "interrupt", "short", "quote")
 _DUCK = (9, CUT_PAUSE)
 _EDGE_DB, _ALIKE, _SILENCE = 12.0, 0.8, 2.5 / 32768
@@ -187,8 +189,8 @@ class _Judge:
             down = self._down(one.begin, DOWN_DB)
             if one.kind in ("backchannel", "noise"):
                 around = self.speech[max(0, one.begin - NOTICE) : one.end + NOTICE]
-                if around.any():  # whatever the agent does then may be owed to somebody else
-                    return out
+                if around.any() or self._may_be_over(one.begin, one.end + NOTICE):
+                    return out  # whatever the agent does then may be owed to somebody else, or to nobody
                 stops = down is not None and down <= one.end + NOTICE and not self._went_on(one.begin, down)
                 out["stops_agent"] = stops
             elif one.begin + NOTICE + STAYS <= len(self.levels):
@@ -214,6 +216,14 @@ class _Judge:
         audible = self.levels[begin:down] > self.audible_dbfs
         held = self._stays(~audible, 0, HELD)
         return held is not None and int(np.count_nonzero(audible[held:])) >= WENT_ON
+
+    def _may_be_over(self, at: int, until: int) -> bool:
+        """Whether the reply that frame `at` lies in may end by itself before `until`."""
+        whole = self.script.reply_seconds
+        number = max(i for i, (begin, _) in enumerate(self.bursts) if begin < at)
+        while number and self._burst(number)["kind"] != "reply":  # the rest of one that was held for a nod
+            number -= 1
+        return whole is not None and until > self.bursts[number][0] + WHOLE * whole * 100
 
     def _silent(self, at: int) -> int | None:
         return self._stays(self.levels < self.audible_dbfs, at)
@@ -254,7 +264,7 @@ class _Judge:
                 out.false_ducks.append((int(a) / 100, int(b - a) / 100))
         whole = self.script.reply_seconds
         # what begins after a nod may be the rest of a reply that was held for it: that may be short
-        cut = whole is not None and (end - begin) / 100 < 0.85 * whole and kind not in ("to_backchannel", "to_noise")
+        cut = whole is not None and (end - begin) / 100 < WHOLE * whole and kind not in ("to_backchannel", "to_noise")
         if cut and end < len(self.levels) - STAYS and not self._excused(end) and not self._cut_into(end):
             out.self_interruptions.append(end / 100)
 
