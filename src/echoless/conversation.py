@@ -61,10 +61,11 @@ def no_sound_card() -> str | None:
 
 
 async def _hold(settings: Settings) -> int:
-    from echoless.house import open_call
+    from echoless.house import keep_loaded, open_call
 
     console, tell = Console(highlight=False), _teller(settings)
     async with open_call(settings, tell=tell) as call:
+        keep_loaded()
 
         def levels() -> tuple[float, float]:
             return decibel(call.microphone_level), decibel(call.loudspeaker_level)

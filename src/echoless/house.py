@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -178,6 +179,12 @@ def prepare(settings: Settings) -> Prepared:
         sample_of(voice)
         ready.voice = voice
     return ready
+
+
+def keep_loaded() -> None:
+    """Never search again for garbage what is loaded by now: a full collection takes 0.13 s and holds the sound up."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _meet_mind(settings: Settings) -> None:

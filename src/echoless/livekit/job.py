@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import time
@@ -50,13 +49,12 @@ class Warm:
     folder: Path
 
     def __call__(self, process: JobProcess) -> None:
-        from echoless.house import prepare
+        from echoless.house import keep_loaded, prepare
 
         self._give_way()
         rtc.AudioResampler(48_000, 24_000)  # loads LiveKit's native part: 0.2 s
         process.userdata[PREPARED] = prepare(self.settings)
-        gc.collect()
-        gc.freeze()  # a full collection of all that is loaded would hold the sound up
+        keep_loaded()
 
     def _give_way(self) -> None:
         """A caller who waits is not to wait for the one after: getting ready takes a second of a processor."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import ipaddress
 import os
 import signal
@@ -23,6 +22,7 @@ import ifaddr
 import typer
 from aiohttp import web
 
+from echoless.house import keep_loaded
 from echoless.lines.webrtc import LOOPBACK, WebLine
 from echoless.serve.app import Server
 from echoless.serve.gate import Admission, Origins, loopback_origins
@@ -243,8 +243,7 @@ async def serve(serving: Serving, opens: bool, say: Callable[[str], None] = type
     if serving.rooms is None:
         typer.echo(translated("getting ready ..."), err=True)
     async with serving:
-        gc.collect()
-        gc.freeze()  # a full collection of all that is loaded holds the sound up
+        keep_loaded()
         say(translated(f"The page: {serving.url}"))
         if serving.admission:
             say(translated(f"Open this once, within ten minutes: {serving.url}/#enter={serving.admission.link()}"))
