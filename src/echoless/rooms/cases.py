@@ -12,6 +12,7 @@ from typing import Any
 
 from echoless.rooms.conversations import CONVERSATIONS, Stage, usual
 from echoless.rooms.people import People, write_made_up
+from echoless.rooms.recorded import agent_keys
 from echoless.rooms.script import ScriptError
 from echoless.rooms.throats import Throats
 
@@ -131,10 +132,16 @@ FAMILIES = ("static", *NASTY, *CONVERSATIONS)
 
 
 class Suite:
-    """Makes scripts into a folder. Case number n is the same whatever else is made."""
+    """Makes scripts into a folder. Case number n is the same whatever else is made.
 
-    def __init__(self, people: People, folder: Path, seed: int = 0, seconds: float = SECONDS) -> None:
-        self.people, self.folder, self.seed, self.seconds = people, folder, seed, seconds
+    With `recorded` the agents are recorded people, too (`recorded`), but for the families in which it matters what the
+    agent says.
+    """
+
+    def __init__(
+        self, people: People, folder: Path, seed: int = 0, seconds: float = SECONDS, recorded: bool = False
+    ) -> None:
+        self.people, self.folder, self.seed, self.seconds, self.recorded = people, folder, seed, seconds, recorded
         self.made = write_made_up(folder / "made")
         self.throats = Throats(people, folder / "made" / "said")
 
@@ -164,6 +171,8 @@ class Suite:
         if "network_ms" in room:
             tags["network_ms"] = room["network_ms"]
         conversation = CONVERSATIONS.get(family, usual)(draw, self._stage(seed))
+        if self.recorded and "replies" not in conversation:
+            conversation |= agent_keys(random.Random(f"agent {seed}"), self.people, conversation["talkers"])
         name = f"{number:05d}-{family}{level:+d}"
         return Case(name, self._write(name, room, conversation, tags), seed, self.seconds)
 

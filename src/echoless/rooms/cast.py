@@ -130,7 +130,8 @@ class _Levelled:
 
 
 def open_named(name: str, language: str, speed: float = 1.0, pitch: int = 50, lilt: int = 60) -> Voice:
-    """`espeak:NAME`, `flite:NAME`, or whatever `--tts-model` takes. Pitch and lilt are for espeak-ng."""
+    """`espeak:NAME`, `flite:NAME`, `recorded:SPEAKER` (`recorded`), or whatever `--tts-model` takes. Pitch and lilt are
+    for espeak-ng."""
     kind, colon, rest = name.partition(":")
     if colon and kind == "espeak":
         from echoless.voice.espeak import Espeak
@@ -140,6 +141,10 @@ def open_named(name: str, language: str, speed: float = 1.0, pitch: int = 50, li
         from echoless.voice.flite import Flite
 
         return Flite(rest, speed)
+    if colon and kind == "recorded":
+        from echoless.rooms.recorded import open_recorded
+
+        return open_recorded(rest)
     from echoless.catalogue import pulled
     from echoless.voice.choose import open_voice
 

@@ -89,13 +89,15 @@ def rehearsals(
         int, typer.Option(min=0, help="Number of the first case: runs on two machines need not meet.")
     ] = 0,
     budget: Annotated[float, typer.Option(help="Seconds after which no other call begins.")] = inf,
+    recorded: Annotated[bool, typer.Option("--recorded", help="Recorded people as the agents.")] = False,
 ) -> None:
     """Rehearse COUNT calls and write the report."""
     plan = Plan(0, pace, cost, guard=guard, without=tuple(filter(None, without.split(","))))
     check(plan.guard, plan.without)
     if keep not in ("bad", "all", "none"):
         raise typer.BadParameter("--keep takes bad, all or none")
-    _rehearse(out, _cases(out, seed, count, family, first), plan, jobs, keep, count=count, budget=budget)
+    cases = _cases(out, seed, count, family, first, recorded)
+    _rehearse(out, cases, plan, jobs, keep, count=count, budget=budget)
     typer.echo(report.write({plan.guard: [out]}, out))
 
 
@@ -160,8 +162,11 @@ def pack(
     typer.echo(f"{out / 'calls.jsonl.xz'}: {count} calls; worst.tar: {', '.join(worst) or 'none'}")
 
 
-def _cases(out: Path, seed: int, count: int, family: str = "", first: int = 0) -> Iterator[Case]:
-    return Suite(People(), out, seed).cases(count, [name for name in family.split(",") if name], first)
+def _cases(
+    out: Path, seed: int, count: int, family: str = "", first: int = 0, recorded: bool = False
+) -> Iterator[Case]:
+    suite = Suite(People(), out, seed, recorded=recorded)
+    return suite.cases(count, [name for name in family.split(",") if name], first)
 
 
 def _rehearse(
