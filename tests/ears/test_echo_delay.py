@@ -51,6 +51,27 @@ def test_silence_tells_nothing():
     assert tracker.look.peak == 0
 
 
+def test_a_microphone_that_is_gated_tells_nothing():
+    """What cancels noise sends digital silence; the last bit of a fade is no echo of what has just begun."""
+    reference = np.concatenate((np.zeros(RATE, np.float32), speechlike(1)))
+    microphone = np.zeros(len(reference), np.float32)
+    microphone[RATE - 500 :: 3001] = 1 / 32768
+    until = (RATE + RATE // 5) // BLOCK * BLOCK
+    tracker = track(microphone[:until], reference[:until])
+    assert tracker.delay is None
+    assert tracker.look.peak == 0
+
+
+def test_where_both_are_cut_is_no_echo():
+    """A noise that has just died away, and a voice that has just begun."""
+    reference = np.concatenate((np.zeros(RATE, np.float32), speechlike(1, seed=4)))
+    fade = np.random.default_rng(4).normal(0, 2e-3, len(reference)) * np.exp(-np.arange(len(reference)) / 1_000)
+    microphone = np.zeros(len(reference), np.float32)
+    microphone[RATE - 3_500 :] = (np.round(fade * 32768) / 32768)[: len(reference) - RATE + 3_500]
+    until = (RATE + RATE // 8) // BLOCK * BLOCK
+    assert track(microphone[:until], reference[:until]).delay is None
+
+
 @pytest.mark.parametrize("ppm", [-300, 150])
 def test_measures_drift(ppm: int):
     reference = speechlike(5)

@@ -25,6 +25,8 @@ _WINDOW = 2_048
 LATE = 480
 """Samples at 8 kHz by which a reference may be late (60 ms)."""
 _LAGS = 8_192 + LATE
+_EDGE = 64
+"""Samples at 8 kHz (8 ms) over which a look fades in and out: two cuts are alike, wherever they are."""
 _EARLIEST = 8_192
 """Samples at 8 kHz by which the second that is looked at may be earlier (1 s)."""
 _ELSEWHERE = 1_600
@@ -32,6 +34,9 @@ _ELSEWHERE = 1_600
 _TAPS = firwin(15, 3_800, fs=RATE).astype(np.float32)
 _HALF = BLOCK // 2
 _PER_LOOK = 2
+_SILENT = 1e-4
+"""A reference or a microphone that stays under this (three steps of 16 bits) holds nothing to compare: whitened, the
+steps themselves would be a peak somewhere."""
 _FADE = np.float32(0.93)
 """Memory of the averaged correlation from look to look: about 0.45 s."""
 
@@ -83,6 +88,15 @@ class _Decimator:
             history[-width:] = np.correlate(joined, _TAPS)[::2]
 
 
+def _taper() -> Lags:
+    """What a look's signals are multiplied with: float32 (3, span)."""
+    rise = np.hanning(2 * _EDGE)[:_EDGE]
+    shape = np.ones((3, _SPAN), np.float32)
+    shape[:, -_EDGE:] = rise[::-1]
+    shape[:2, -_WINDOW : _EDGE - _WINDOW] = shape[2, :_EDGE] = rise
+    return shape
+
+
 def _whitening_band() -> Lags:
     frequency = np.fft.rfftfreq(_SPAN, 1 / _RATE)
     rise = np.clip((frequency - 150) / 150, 0, 1)
@@ -101,7 +115,7 @@ class DelayTracker:
         self._far = _Decimator(self._played)
         self._base = 0
         self._fresh = np.zeros((3, _PER_LOOK * BLOCK), np.float32)
-        self._band = _whitening_band()
+        self._band, self._taper = _whitening_band(), _taper()
         self._average = np.zeros(_LAGS, np.float32)
         self._lag: int | None = None
         self._fine = 0.0
@@ -142,10 +156,10 @@ class DelayTracker:
             self._fine -= moved
 
     def _take(self) -> Look:
-        far = self._signals[2]
-        if max(far.max(), -far.min()) < 1e-4:
+        near, far = self._signals[0, -_WINDOW:], self._signals[2]
+        if any(max(signal.max(), -signal.min()) < _SILENT for signal in (near, far)):
             return Look(self.delay, 0, 0.0, 0.0, 0.0, self._drift)
-        spectra = rfft(self._signals, axis=1)
+        spectra = rfft(self._signals * self._taper, axis=1)
         spectra *= 1 / (np.abs(spectra) + np.float32(1e-6))
         spectra[:2] *= spectra[2].conj() * self._band
         whole = irfft(spectra[:2], _SPAN, axis=1)

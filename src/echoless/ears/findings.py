@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp
+
 from echoless.ears.backchannel import Said, kind, nod_misheard
 from echoless.ears.guard import Heard
 from echoless.ears.leaning import settled
@@ -39,6 +41,7 @@ def case_of(
         nod=what is Said.CONTENT and not leans and nod_misheard(text),
         guessed=what is Said.STOP and said is not Said.STOP,
         plain=what is Said.STOP and bool(leans and leans.plain),
+        commands=exp(leans.sound.command) if leans and leans.sound else 0.0,
         words=units(text),
         guarded=duplex != "full",
         lingers=bool(heard and heard.lingers),

@@ -43,6 +43,10 @@ class Weights:
     """Voiced blocks that a command needs which is guessed at."""
     guessed: float = 0.75
     """Mean probability of near-end speech that it needs."""
+    commanding: float = 0.6
+    """Probability by its sound alone that a word is a command, from which on it needs nothing after the echo."""
+    believed: float = 0.8
+    """Mean probability of near-end speech that a command needs which has neither."""
     plain: float = 0.6
     """Mean probability of near-end speech that a command needs whose sound is nothing else."""
     known: float = 0.85
@@ -102,6 +106,8 @@ class Case:
     """The words are no command, but what was heard is likelier one than a nod."""
     plain: bool = False
     """The sound is a command, and nothing else."""
+    commands: float = 0.0
+    """The probability that it is one, by the sound alone; 0 where that is not asked for."""
     words: int = 2
     """How many they are."""
     guarded: bool = False
@@ -193,13 +199,21 @@ def _may_be_echo(case: Case, weights: Weights) -> bool:
 
 
 def _rash(case: Case, weights: Weights) -> bool:
-    """Whether a command rests on too little: on nothing after the echo in a room that reverberates for long, or on few
-    blocks where it is only guessed at."""
-    if case.lingers and max(case.free, case.late) < weights.lasting:
+    """Whether a command rests on too little: on nothing after the echo in a room that reverberates for long, on hardly
+    anything elsewhere where neither the guard nor its sound is sure; or, where it is only guessed at, on few blocks, or
+    on what may be an unknown echo."""
+    after = max(case.free, case.late)
+    if case.lingers and after < weights.lasting:
         return True
-    if not case.guessed or _plain(case, weights):
+    if _plain(case, weights):
         return False
-    return not (case.final and case.voiced >= weights.guess and case.sure >= weights.guessed)
+    if after <= weights.free_some and case.sure < weights.believed and case.commands < weights.commanding:
+        return True
+    if not case.guessed:
+        return False
+    return _may_be_echo(case, weights) or not (
+        case.final and case.voiced >= weights.guess and case.sure >= weights.guessed
+    )
 
 
 def _plain(case: Case, weights: Weights) -> bool:
