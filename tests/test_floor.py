@@ -80,6 +80,7 @@ EXPECTED = {
     "ducked": {
         "Confirmed": ("hearing", "Stop"),
         "Dismissed": ("speaking", "Resume"),
+        "ReplyFinished": ("listening", "Finish"),
         "ReplyFailed": ("ducked", "Apologise"),
         "Typed": ("thinking", "Stop StartReply"),
         "Announced": ("ducked", ""),

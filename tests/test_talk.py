@@ -193,6 +193,20 @@ def test_an_indecent_sentence_is_not_said_and_the_filter_takes_no_time() -> None
     assert scene.call.history.turns[1].text.split() == scene.all("agent.said")[0].data["text"].split()
 
 
+@pytest.mark.parametrize("ending", ["", "e", "ee", "eee"])
+def test_who_cuts_in_at_the_very_last_sound_is_answered_and_nothing_is_lost(ending: str) -> None:
+    """The duck's fade may be longer than what was left of the reply."""
+    reply = f"This is the whole reply{ending}."
+    first = np.concatenate([quiet(0.5), talk(1.2)])
+    ended = Scene(np.concatenate([first, quiet(8)]), mind=Mind([reply])).run().all("agent.stopped")[0].t
+    for blocks in range(2, 8):
+        wait = ended - blocks * 0.016 - len(first) / RATE
+        scene = Scene(np.concatenate([first, quiet(wait), talk(1.5), quiet(8)]), mind=Mind([reply])).run()
+        assert not scene.all("failure")
+        assert all(said.data["text"] + said.data["unheard"] == reply for said in scene.all("agent.said"))
+        assert [turn.role for turn in scene.call.history.turns] == ["user", "agent", "user", "agent"]
+
+
 def test_an_interruption_silences_the_agent_and_cuts_the_history() -> None:
     def script(scene: Scene) -> Iterator[Samples]:
         yield from after_agent(scene, np.concatenate([quiet(0.3), talk(1)]), talk(1.5), quiet(6))

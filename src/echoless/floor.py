@@ -331,6 +331,7 @@ TABLE: Mapping[tuple[State, type], Rule] = {
     (S.SPEAKING, Closed): _stopping(S.CLOSED, "closed"),
     (S.DUCKED, Confirmed): _stopping(S.HEARING),
     (S.DUCKED, Dismissed): _to(S.SPEAKING, Resume),
+    (S.DUCKED, ReplyFinished): _finishing,
     (S.DUCKED, ReplyFailed): _to(S.DUCKED, Apologise),
     (S.DUCKED, Typed): _replying(S.THINKING, _stopping(S.LISTENING)),
     (S.DUCKED, Announced): _stay,
