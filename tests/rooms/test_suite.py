@@ -188,6 +188,16 @@ def test_report_counts_what_happened(tmp_path):
     assert (tmp_path / "out" / "curves.png").stat().st_size > 5000
 
 
+def test_a_held_reply_that_goes_on_is_told_from_a_new_one_by_the_record():
+    scores = {
+        "bursts": [{"begin": at, "kind": "self_answer"} for at in (10.0, 20.0)] + [{"begin": 30.0, "kind": "reply"}]
+    }
+    events = [
+        {"t": t, "event": f"agent.{what}"} for t, what in ((9.0, "ducked"), (10.01, "resumed"), (19.8, "started"))
+    ]
+    assert report._went_on(scores, events) == [10.0]
+
+
 def test_calls_whose_sound_was_kept_are_judged_anew(tmp_path):
     for name in ("kept", "gone"):
         finished_call(tmp_path, name, 0, self_answers=2)

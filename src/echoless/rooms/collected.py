@@ -31,6 +31,8 @@ class Call:
     words: list[dict[str, Any]]
     claimed_ducks: float = 0.0
     """Seconds for which, by its own record, the agent held its breath though nobody spoke."""
+    went_on: list[float] = field(default_factory=list)
+    """When, by its own record, what was scored a self-answer was the same reply that it had held."""
     run: dict[str, Any] = field(default_factory=dict)
     """Seed, voice, costs, late blocks."""
 
@@ -123,5 +125,6 @@ def _unpacked(packed: Path) -> Iterator[dict[str, Any]]:
 def _call(source: Path, row: dict[str, Any]) -> Call:
     claims = row.get("claims") or {"words": [], "false_ducks": []}
     ducks = sum(length for _, length in claims["false_ducks"])
-    folder = source if source.is_dir() else source.parent
-    return Call(folder / "calls" / row["name"], Scores(**row["scores"]), claims["words"], ducks, row.get("run", {}))
+    folder = (source if source.is_dir() else source.parent) / "calls" / row["name"]
+    went_on, run = claims.get("went_on", []), row.get("run", {})
+    return Call(folder, Scores(**row["scores"]), claims["words"], ducks, went_on, run)

@@ -35,11 +35,16 @@ def add_claims(folder: Path, script: Script, seed: int) -> None:
 
     `words`: for each English talker whose words are known, the errors of what the call understood and of what the
     same recogniser makes of the same voice in the same room without any echo. `false_ducks`: (when, for how long) the
-    agent says that it held its breath and went on, though nobody had spoken for 2 s.
+    agent says that it held its breath and went on, though nobody had spoken for 2 s. `went_on`: where what was scored a
+    self-answer was, it says, the same reply after it had held its breath for over 0.8 s.
     """
     scores = json.loads((folder / "scores.json").read_text())
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text("utf-8").splitlines()]
-    claims = {"words": _words(scores, events, script, seed), "false_ducks": _claimed_ducks(scores, events)}
+    claims = {
+        "words": _words(scores, events, script, seed),
+        "false_ducks": _claimed_ducks(scores, events),
+        "went_on": _went_on(scores, events),
+    }
     (folder / "claims.json").write_text(json.dumps(claims, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -54,6 +59,13 @@ def _claimed_ducks(scores: dict[str, Any], events: Iterable[dict[str, Any]]) -> 
                 out.append((since, round(event["t"] - since, 3)))
             since = None
     return out
+
+
+def _went_on(scores: dict[str, Any], events: Sequence[dict[str, Any]]) -> list[float]:
+    turns = [(e["t"], e["event"]) for e in events if e["event"] in ("agent.started", "agent.resumed")]
+    begins = [float(b["begin"]) for b in scores["bursts"] if b["kind"] == "self_answer"]
+    # the record's clock is that of the block that is over, up to 16 ms behind what is heard
+    return [at for at in begins if max((t for t in turns if t[0] < at + 0.05), default=(0, ""))[1] == "agent.resumed"]
 
 
 def _words(scores: dict[str, Any], events: Sequence[dict[str, Any]], script: Script, seed: int) -> list[dict[str, Any]]:
@@ -126,6 +138,8 @@ def _goals(runs: Mapping[str, list[Call]]) -> str:
         + ["-" if e is None or b is None else f"{100 * e:.1f} % against {100 * b:.1f} % ({n})" for e, b, n in errors]
     )
     rows.append(["false ducks by the agent's own record", "", *(_claimed(calls) for calls in runs.values())])
+    held = [sum(len(c.went_on) for c in calls if c.family not in MEDIA) for calls in runs.values()]
+    rows.append(["self-answers that were one reply, held, by its own record", "", *map(str, held)])
     return _table(["measure", "goal", *runs], rows)
 
 
