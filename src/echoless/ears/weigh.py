@@ -67,8 +67,10 @@ class Weights:
     """Blocks after which it has been."""
     doubtful: float = 0.72
     """Mean probability of near-end speech under which a stretch with no free voice was echo."""
-    dither: int = 30
-    """Blocks after which more than half of them must have been voiced, where the guard was never sure of it."""
+    dither: int = 24
+    """Blocks after which the guard must have been sure of it."""
+    dithering: float = 0.7
+    """Mean probability of near-end speech under which it was not by then."""
     echo_share: float = 0.6
     """Share of the words that were just being played, from which on they are the agent's own."""
     echo_word: float = 0.9
@@ -156,9 +158,9 @@ def _nobody(case: Case, weights: Weights) -> Verdict | None:
         return Verdict.ECHO if not case.free else Verdict.NOISE
     if ended and case.voiced < weights.some_speech and not case.free and not case.late:
         return Verdict.ECHO
-    over = case.silence >= weights.over or (case.age >= weights.dither and 2 * case.voiced < case.age)
-    unsure = not case.free and case.echo and case.sure < weights.doubtful
-    return Verdict.ECHO if over and unsure else None
+    over = case.silence >= weights.over and case.sure < weights.doubtful
+    dithers = case.age >= weights.dither and case.sure < weights.dithering
+    return Verdict.ECHO if case.echo and not case.free and (over or dithers) else None
 
 
 def own_words(case: Case, weights: Weights) -> bool:
