@@ -34,7 +34,7 @@ from echoless.ears.heeded import (
 from echoless.ears.listener import Change, Listener
 from echoless.ears.turn import Known, Open, Wish
 from echoless.ears.turn_end import Tuning, patience
-from echoless.ears.weigh import Case, Verdict, Weights, echo_tail, faint, own_words, toneless, weigh
+from echoless.ears.weigh import Case, Verdict, Weights, by_sound, echo_tail, faint, own_words, plain, toneless, weigh
 from echoless.ears.words import echo_share
 from echoless.frames import BLOCK, BLOCK_SECONDS, Block, Samples, seconds
 from echoless.meter import Meter
@@ -232,7 +232,8 @@ class Ears:
         case = self._case(turn, known, share)
         if toneless(case, self._weights):
             return self._dismiss("echo", known.text, share)
-        if own_words(case, self._weights) or (echo_tail(case, self._weights) and not turn.certain):
+        ours = own_words(case, self._weights) and not turn.command
+        if ours or (echo_tail(case, self._weights) and not turn.certain):
             self.breaker.echo()
             return self._dismiss("echo", known.text, share)
         text = turn.text(known.text)
@@ -277,7 +278,8 @@ class Ears:
             return [] if admitted is None else self._dismiss("stranger", text, share)
         if case.guessed and known and known.leaning:
             known.text = known.leaning.read(known.text)
-        turn.weighing, turn.certain = False, case.plain or case.sure >= self._weights.sure
+        turn.weighing, turn.command = False, by_sound(case, self._weights)
+        turn.certain = plain(case, self._weights) or case.sure >= self._weights.sure
         turn.doubtful = case.guarded and not case.free
         self._count(turn)
         out: list[Heeded] = [Confirmed(self._evidence(text=text, share=share))]

@@ -64,6 +64,8 @@ class Open:
     """Whether it began over the agent and is not confirmed yet."""
     certain: bool = False
     """Whether it began over the agent and was weighed, and a person was surely heard."""
+    command: bool = False
+    """Whether a command that sounds like one stopped the agent: its words are the user's, whatever the agent said."""
     doubtful: bool = False
     """Whether it was confirmed with nothing that no echo can have been, over an echo that is not known yet."""
     settled: list[str] = field(default_factory=list)

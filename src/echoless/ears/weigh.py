@@ -150,7 +150,7 @@ def weigh(case: Case, weights: Weights) -> Verdict:
 def _nobody(case: Case, weights: Weights) -> Verdict | None:
     """What a stretch was that is over before its words matter: too short, too faint, no speech, or never sure."""
     ended = case.silence >= weights.quiet
-    if _plain(case, weights):
+    if plain(case, weights):
         return None
     if toneless(case, weights) or (faint(case, weights) and case.silence >= weights.blink):
         return Verdict.ECHO
@@ -167,6 +167,8 @@ def own_words(case: Case, weights: Weights) -> bool:
     """Whether words are the agent's own: enough of them were being played just then, and no free voice proves a
     person."""
     clear = (case.kind is Said.STOP or _alone(case, weights)) and case.sure >= weights.sure
+    if clear and case.commands >= weights.commanding:
+        return False
     return case.free < weights.free_sure and case.share >= (weights.echo_word if clear else weights.echo_share)
 
 
@@ -192,7 +194,7 @@ def _outlasts_the_echo(case: Case, weights: Weights) -> bool:
 
 def _unheard_of(case: Case, weights: Weights) -> bool:
     """A few words that may all be echo: a far end's canceller, too, lets whole words through while it learns."""
-    return _may_be_echo(case, weights) and case.sure < weights.known
+    return _may_be_echo(case, weights) and case.sure < weights.known and (case.far or not _agreed(case, weights))
 
 
 def _may_be_echo(case: Case, weights: Weights) -> bool:
@@ -206,8 +208,8 @@ def _rash(case: Case, weights: Weights) -> bool:
     on what may be an unknown echo."""
     after = max(case.free, case.late)
     if case.lingers and after < weights.lasting:
-        return True
-    if _plain(case, weights):
+        return not (_agreed(case, weights) and case.sure >= weights.known)
+    if plain(case, weights):
         return False
     if after <= weights.free_some and case.sure < weights.believed and case.commands < weights.commanding:
         return True
@@ -218,9 +220,20 @@ def _rash(case: Case, weights: Weights) -> bool:
     )
 
 
-def _plain(case: Case, weights: Weights) -> bool:
-    """A command that sounds like one and nothing else, heard to its end: faint as it may be."""
-    return case.plain and case.final and case.sure >= weights.plain
+def plain(case: Case, weights: Weights) -> bool:
+    """A command heard to its end that sounds like one and nothing else, or is written as one and sounds like one, too:
+    faint as it may be."""
+    return (case.plain or _agreed(case, weights)) and case.final and case.sure >= weights.plain
+
+
+def _agreed(case: Case, weights: Weights) -> bool:
+    """Whether what was written is a command and the sound is one, too. No echo has been both (docs/log/echo.md)."""
+    return not case.guessed and by_sound(case, weights)
+
+
+def by_sound(case: Case, weights: Weights) -> bool:
+    """Whether a command is one by its sound, too."""
+    return case.kind is Said.STOP and case.commands >= weights.commanding
 
 
 def _alone(case: Case, weights: Weights) -> bool:
