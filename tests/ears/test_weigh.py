@@ -61,6 +61,8 @@ DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Mann
         (replace(TALKING, kind=Said.STOP, lingers=True, late=2), Verdict.INTERRUPTION),
         (replace(OVER, kind=Said.STOP, lingers=True), Verdict.ECHO),
         (replace(TALKING, age=24, voiced=24, sure=0.67), Verdict.ECHO),
+        (replace(TALKING, age=24, voiced=24, sure=0.67, late=5), Verdict.WAIT),
+        (replace(TALKING, age=24, voiced=24, sure=0.64, late=5), Verdict.ECHO),
         (replace(TALKING, age=24, voiced=14, sure=0.75), Verdict.WAIT),
         (replace(TALKING, age=23, voiced=18, sure=0.67), Verdict.WAIT),
         (replace(TALKING, tone=0.1), Verdict.WAIT),

@@ -71,6 +71,8 @@ class Weights:
     """Blocks after which the guard must have been sure of it."""
     dithering: float = 0.7
     """Mean probability of near-end speech under which it was not by then."""
+    lasts: float = 0.65
+    """The same where it went on after the direct sound of the agent's echo."""
     echo_share: float = 0.6
     """Share of the words that were just being played, from which on they are the agent's own."""
     echo_word: float = 0.9
@@ -159,7 +161,8 @@ def _nobody(case: Case, weights: Weights) -> Verdict | None:
     if ended and case.voiced < weights.some_speech and not case.free and not case.late:
         return Verdict.ECHO
     over = case.silence >= weights.over and case.sure < weights.doubtful
-    dithers = case.age >= weights.dither and case.sure < weights.dithering
+    enough = weights.lasts if case.late >= weights.free_some else weights.dithering
+    dithers = case.age >= weights.dither and case.sure < enough
     return Verdict.ECHO if case.echo and not case.free and (over or dithers) else None
 
 
