@@ -21,8 +21,6 @@ TURNS = (1.0, 17.5, 34.0)
 of a burst says little there."""
 EVERY = 25.0
 """Seconds from question to question of an endless conversation."""
-EARLIEST = 8.5
-"""Seconds from a question's beginning to what comes into its answer, in an endless conversation."""
 ASIDES = (1.9, 3.7)
 """Seconds from a question's end to the asides into its answer: none so late that the shortest reply could end within
 the time in which an agent may stop for it."""
@@ -150,7 +148,7 @@ def endless(draw: random.Random, stage: Stage) -> Keys:
     for turn in range(max(1, int(stage.seconds / EVERY))):
         begin = EVERY * turn + 1.0
         talkers.append({"at": round(begin, 2), **_says(asked), "kind": "turn"})
-        into = {"at": round(begin + EARLIEST + draw.uniform(-0.5, 2.0), 2)}
+        into = {"at": round(begin + asked.seconds + draw.uniform(*ASIDES), 2)}
         what = draw.choice(("phrase", "phrase", "aside", "aside", "nothing"))
         if what == "phrase":
             phrase = stage.people.same_person(asked, stage.people.phrases, draw)
