@@ -126,8 +126,8 @@ async def line(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             await stack.enter_async_context(a_page(made))
         if (
             kind in ("soundcard", "web", "livekit") and "reference" in request.node.name
-        ):  # time stamps mean little at first
-            for _ in range(75):
+        ):  # time stamps mean little at first, a sound server's for up to four seconds
+            for _ in range(250 if kind == "soundcard" else 75):
                 await made.exchange(silence(made))
         yield made
 
