@@ -72,6 +72,16 @@ def test_where_both_are_cut_is_no_echo():
     assert track(microphone[:until], reference[:until]).delay is None
 
 
+def test_what_is_heard_long_after_the_agent_moves_no_delay():
+    """The agent's last words slide out of the window, and whoever speaks is held against the last of them alone."""
+    said = speechlike(2)
+    reference = np.concatenate((said, np.zeros(2 * RATE // BLOCK * BLOCK, np.float32)))
+    microphone = delayed(reference, 1_152)
+    like = len(said) - 6_400
+    microphone[like + 15_200 : len(said) + 15_200] += said[like:]
+    assert track(microphone, reference).delay == pytest.approx(1_152, abs=4)
+
+
 @pytest.mark.parametrize("ppm", [-300, 150])
 def test_measures_drift(ppm: int):
     reference = speechlike(5)

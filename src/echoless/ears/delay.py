@@ -37,6 +37,9 @@ _PER_LOOK = 2
 _SILENT = 1e-4
 """A reference or a microphone that stays under this (three steps of 16 bits) holds nothing to compare: whitened, the
 steps themselves would be a peak somewhere."""
+_STILL = _RATE // 2
+"""Samples at 8 kHz of silence in the reference after which a known delay does not jump any more: what is left in the
+window, then, is looked for at the last few lags alone, and stands out there whatever it is held against."""
 _FADE = np.float32(0.93)
 """Memory of the averaged correlation from look to look: about 0.45 s."""
 
@@ -168,10 +171,17 @@ class DelayTracker:
         self._average *= _FADE
         self._average += lags[0]
         size = np.abs(lags)
-        moved = self._follow(size[0])
+        moved = 0 if self._settled(far) else self._follow(size[0])
         tracked = self._around(size[0], self._lag) if self._lag is not None else 0.0
         self._pace(size[0], moved)
         return Look(self.delay, moved, float(size[0].max()), tracked, float(size[1].max()), self._drift)
+
+    def _settled(self, far: Lags) -> bool:
+        """Whether the delay is known and nothing was played lately that could tell of another."""
+        if self._lag is None or max(far[-_STILL:].max(), -far[-_STILL:].min()) >= _SILENT:
+            return False
+        self._rival_looks = 0
+        return True
 
     @staticmethod
     def _around(size: Lags, lag: int, reach: int = 8) -> float:
