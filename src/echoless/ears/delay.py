@@ -91,6 +91,11 @@ class _Decimator:
             history[-width:] = np.correlate(joined, _TAPS)[::2]
 
 
+def silent(signal: Samples) -> bool:
+    """Whether there is nothing to hear or to compare in it."""
+    return bool(max(signal.max(), -signal.min()) < _SILENT)
+
+
 def _taper() -> Lags:
     """What a look's signals are multiplied with: float32 (3, span)."""
     rise = np.hanning(2 * _EDGE)[:_EDGE]
@@ -160,7 +165,7 @@ class DelayTracker:
 
     def _take(self) -> Look:
         near, far = self._signals[0, -_WINDOW:], self._signals[2]
-        if any(max(signal.max(), -signal.min()) < _SILENT for signal in (near, far)):
+        if silent(near) or silent(far):
             return Look(self.delay, 0, 0.0, 0.0, 0.0, self._drift)
         spectra = rfft(self._signals * self._taper, axis=1)
         spectra *= 1 / (np.abs(spectra) + np.float32(1e-6))
@@ -178,7 +183,7 @@ class DelayTracker:
 
     def _settled(self, far: Lags) -> bool:
         """Whether the delay is known and nothing was played lately that could tell of another."""
-        if self._lag is None or max(far[-_STILL:].max(), -far[-_STILL:].min()) >= _SILENT:
+        if self._lag is None or not silent(far[-_STILL:]):
             return False
         self._rival_looks = 0
         return True

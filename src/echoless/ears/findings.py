@@ -40,7 +40,6 @@ def case_of(
         manner=known.manner if known else None,
         nod=what is Said.CONTENT and not leans and nod_misheard(text),
         guessed=what is Said.STOP and said is not Said.STOP,
-        plain=what is Said.STOP and bool(leans and leans.plain),
         commands=exp(leans.sound.command) if leans and leans.sound else 0.0,
         words=units(text),
         guarded=duplex != "full",

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from echoless.ears.canceller import FFT, Canceller
-from echoless.ears.delay import DelayTracker
+from echoless.ears.delay import DelayTracker, silent
 from echoless.ears.drift import DriftLoop, Playback
 from echoless.ears.evidence import Bands, Evidence
 from echoless.ears.near import Judge
@@ -34,7 +34,6 @@ _SLOW_EARLY = int(0.4 * RATE)
 """The same in a room that reverberates for long."""
 _HOPELESS = 60
 """Blocks of added sound after which the path is learnt anew."""
-_SILENT = 1e-4
 _GOOD, _POOR = 7.0, 4.0
 """ERLE in dB over which the canceller carries a call, and under which only the judge does."""
 
@@ -124,7 +123,7 @@ class EchoGuard:
         aligned = self.playback.read(self._offset, FFT, self.drift.rate)
         residual, echo = self._cancel(held, aligned)
         self._residual = residual
-        self._quiet = 0 if max(reference.max(), -reference.min()) > _SILENT else self._quiet + BLOCK
+        self._quiet = self._quiet + BLOCK if silent(reference) else 0
         voice = self._hear_voice(residual)
         self.features = self.weigh.hear(
             (held, residual, echo, aligned[BLOCK:]),

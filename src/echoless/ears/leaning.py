@@ -42,9 +42,9 @@ _WRITTEN = 0.2
 """What the decoder's log odds count for beside the sound's."""
 _RATHER = 0.2
 """Log odds that a command is given ahead: who says "stop" in vain is worse off than who stops the agent with a nod."""
-_NEITHER, _CLEAR, _PLAIN = float(np.log(0.5)), float(np.log(0.7)), float(np.log(0.9))
-"""Log-probability from which on a sound is neither, whatever of the two it is likelier; from which on it is one of
-them, whatever is written; and from which on a command is one, however faint."""
+_NEITHER, _CLEAR = float(np.log(0.5)), float(np.log(0.7))
+"""Log-probability from which on a sound is neither, whatever of the two it is likelier; and from which on it is one of
+them, whatever is written."""
 
 
 class Leaning(NamedTuple):
@@ -71,11 +71,6 @@ class Leaning(NamedTuple):
             return written > _KNOWN
         clear = (self.sound.command if command else self.sound.nod) > _CLEAR
         return self.sound.other < _NEITHER and (written > _NEXT_TO_NONE or clear)
-
-    @property
-    def plain(self) -> bool:
-        """Whether the sound is a command and nothing else: what is left of an echo hardly ever is."""
-        return self.sound is not None and self.sound.command > _PLAIN
 
     def read(self, written: str) -> str:
         """The likeliest command as it is written in a conversation; as it was `written`, where none is likely."""

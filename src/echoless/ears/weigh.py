@@ -45,10 +45,12 @@ class Weights:
     """Mean probability of near-end speech that it needs."""
     commanding: float = 0.6
     """Probability by its sound alone that a word is a command, from which on it needs nothing after the echo."""
+    nothing_else: float = 0.9
+    """The same, from which on it is one whatever is written: what is left of an echo hardly ever is."""
     believed: float = 0.8
-    """Mean probability of near-end speech that a command needs which has neither."""
+    """Mean probability of near-end speech that a command needs which has nothing after the echo, and no such sound."""
     plain: float = 0.6
-    """Mean probability of near-end speech that a command needs whose sound is nothing else."""
+    """Mean probability of near-end speech that a command needs whose sound is nothing else, or bears its words out."""
     known: float = 0.85
     """Mean probability of near-end speech that a command or a short word needs where the echo is not known yet."""
     lasting: int = 2
@@ -69,9 +71,9 @@ class Weights:
     """Mean probability of near-end speech under which a stretch with no free voice was echo."""
     dither: int = 24
     """Blocks after which the guard must have been sure of it."""
-    dithering: float = 0.7
+    unsure: float = 0.7
     """Mean probability of near-end speech under which it was not by then."""
-    lasts: float = 0.65
+    unsure_after: float = 0.65
     """The same where it went on after the direct sound of the agent's echo."""
     echo_share: float = 0.6
     """Share of the words that were just being played, from which on they are the agent's own."""
@@ -108,10 +110,8 @@ class Case:
     """The words sound like a misheard nod."""
     guessed: bool = False
     """The words are no command, but what was heard is likelier one than a nod."""
-    plain: bool = False
-    """The sound is a command, and nothing else."""
     commands: float = 0.0
-    """The probability that it is one, by the sound alone; 0 where that is not asked for."""
+    """The probability that it is a command, by the sound alone; 0 where that is not asked for."""
     words: int = 2
     """How many they are."""
     guarded: bool = False
@@ -161,7 +161,7 @@ def _nobody(case: Case, weights: Weights) -> Verdict | None:
     if ended and case.voiced < weights.some_speech and not case.free and not case.late:
         return Verdict.ECHO
     over = case.silence >= weights.over and case.sure < weights.doubtful
-    enough = weights.lasts if case.late >= weights.free_some else weights.dithering
+    enough = weights.unsure_after if case.late >= weights.free_some else weights.unsure
     dithers = case.age >= weights.dither and case.sure < enough
     return Verdict.ECHO if case.echo and not case.free and (over or dithers) else None
 
@@ -214,7 +214,7 @@ def _rash(case: Case, weights: Weights) -> bool:
         return not (_agreed(case, weights) and case.sure >= weights.known)
     if plain(case, weights):
         return False
-    if after <= weights.free_some and case.sure < weights.believed and case.commands < weights.commanding:
+    if after <= weights.free_some and case.sure < weights.believed and not by_sound(case, weights):
         return True
     if not case.guessed:
         return False
@@ -226,7 +226,8 @@ def _rash(case: Case, weights: Weights) -> bool:
 def plain(case: Case, weights: Weights) -> bool:
     """A command heard to its end that sounds like one and nothing else, or is written as one and sounds like one, too:
     faint as it may be."""
-    return (case.plain or _agreed(case, weights)) and case.final and case.sure >= weights.plain
+    told = case.kind is Said.STOP and case.commands > weights.nothing_else
+    return (told or _agreed(case, weights)) and case.final and case.sure >= weights.plain
 
 
 def _agreed(case: Case, weights: Weights) -> bool:

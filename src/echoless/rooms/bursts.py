@@ -23,6 +23,12 @@ def frame_levels(x: Samples) -> np.ndarray:
     return 10 * np.log10(power + 1e-12)
 
 
+def runs(on: np.ndarray) -> list[tuple[int, int]]:
+    """[begin, end) of each run of true frames in `on`, bool of shape (frames,)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], on, [False]]).astype(np.int8))).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
 @dataclass(slots=True)
 class Burst:
     """Frames [begin, end) of one audible burst; `end` is None while it goes on."""

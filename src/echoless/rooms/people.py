@@ -53,7 +53,7 @@ class People:
 
     def __init__(self, shared: Path | None = None) -> None:
         self.folder = (shared or shared_folder()) / "speech"
-        self.recordings = _index(self.folder)
+        self.recordings = index(self.folder)
         by_name = {r.path.stem: r for r in self.recordings if r.folder == "words_fc"}
         self.short = [by_name[word] for word in SHORT if word in by_name]
         self.nods = [by_name[word] for word in NODS if word in by_name]
@@ -81,7 +81,8 @@ def _fluent(recording: Recording) -> bool:
     return bool(np.diff(on).max() < 45)
 
 
-def _index(folder: Path) -> list[Recording]:
+def index(folder: Path) -> list[Recording]:
+    """The recordings that INDEX.tsv in `folder` lists and that are there."""
     with (folder / "INDEX.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     return [

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from echoless.frames import RATE, Chunk, Samples
-from echoless.rooms.bursts import FRAME, frame_levels
+from echoless.rooms.bursts import FRAME, frame_levels, runs
 from echoless.rooms.levels import AGENT_DBFS, active_level, factor, read_wav
-from echoless.rooms.people import JUDGES, People, Recording
+from echoless.rooms.people import JUDGES, People, Recording, index, shared_folder
 from echoless.rooms.talkers import trim
 from echoless.voice.door import VoiceError, VoiceTraits
 
@@ -67,13 +67,13 @@ class Recorded:
 
 def open_recorded(speaker: str) -> Recorded:
     """The voice `recorded:SPEAKER`. Raises VoiceError, and ScriptError where there are no recordings at all."""
-    return Recorded(_of(People()).get(speaker, []))
+    return Recorded(_speakers(index(shared_folder() / "speech")).get(speaker, []))
 
 
 def agent_keys(draw: random.Random, people: People, talkers: list[dict[str, Any]]) -> dict[str, Any]:
     """`voice` and `replies` of a script: somebody who is none of its talkers."""
     busy = {Path(t["wav"]) for t in talkers}
-    everybody = _of(people)
+    everybody = _speakers(people.recordings)
     free = [who for who, said in everybody.items() if not any(r.path in busy for r in said)]
     who = draw.choice(free)
     voice = Recorded(everybody[who])
@@ -90,10 +90,10 @@ def _reply(draw: random.Random, voice: Recorded, said: list[Recording]) -> str:
     return " ".join(sentences)
 
 
-def _of(people: People) -> dict[str, list[Recording]]:
+def _speakers(recordings: list[Recording]) -> dict[str, list[Recording]]:
     """The English speakers that nothing was trained on, with what each can say: three sentences and 10 s at least."""
     out: dict[str, list[Recording]] = {}
-    for recording in people.recordings:
+    for recording in recordings:
         if recording.folder in JUDGES and recording.language == "en" and _sayable(recording.text):
             out.setdefault(recording.speaker, []).append(recording)
     return {who: said for who, said in out.items() if len(said) >= 3 and sum(r.seconds for r in said) >= LEAST + 2}
@@ -111,14 +111,12 @@ def plain(text: str) -> str:
 
 def shortened(sound: Samples) -> Samples:
     """The same with every pause cut down to `PAUSE`: out of its middle, and faded there."""
-    quiet = frame_levels(sound) < active_level(sound) - 30
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8)))
     pieces, at = [], 0
-    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+    for begin, end in runs(frame_levels(sound) < active_level(sound) - 30):
         if end - begin > PAUSE:
-            pieces.append(sound[at : (begin + PAUSE // 2) * FRAME])
+            pieces.append(sound[at : (begin + PAUSE // 2) * FRAME].copy())
             at = (end - PAUSE // 2) * FRAME
-    pieces.append(sound[at:])
+    pieces.append(sound[at:].copy())
     for before, after in pairwise(pieces):
         before[-_EDGE:] *= np.linspace(1, 0, _EDGE, dtype=np.float32)
         after[:_EDGE] *= np.linspace(0, 1, _EDGE, dtype=np.float32)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from echoless.ears.vad import CHUNK, VoiceActivity
 from echoless.frames import RATE, Samples
-from echoless.rooms.bursts import FRAME, BurstFinder, frame_levels
+from echoless.rooms.bursts import FRAME, BurstFinder, frame_levels, runs
 from echoless.rooms.levels import USER_DBFS, active_level, read_wav
 from echoless.rooms.script import Script, Talker
 from echoless.rooms.talkers import dry_voice, fire_times
@@ -252,16 +252,15 @@ class _Judge:
     # --- silences that nobody asked for ---------------------------------------------------------------------------
 
     def _silences(self, begin: int, end: int, kind: str, out: Scores) -> None:
-        quiet = np.concatenate([[False], self.levels[begin:end] < self.audible_dbfs, [False]])
-        edges = np.flatnonzero(np.diff(quiet.astype(np.int8))) + begin
-        for a, b in zip(edges[::2], edges[1::2], strict=True):
-            if self._excused(int(a)):
+        for since, until in runs(self.levels[begin:end] < self.audible_dbfs):
+            a, b = begin + since, begin + until
+            if self._excused(a):
                 continue
             if b - a > CUT_PAUSE:
-                if not self._cut_into(int(a)):
-                    out.self_interruptions.append(int(a) / 100)
-            elif _DUCK[0] <= b - a and self._held(int(a), int(b)):
-                out.false_ducks.append((int(a) / 100, int(b - a) / 100))
+                if not self._cut_into(a):
+                    out.self_interruptions.append(a / 100)
+            elif _DUCK[0] <= b - a and self._held(a, b):
+                out.false_ducks.append((a / 100, (b - a) / 100))
         whole = self.script.reply_seconds
         # what begins after a nod may be the rest of a reply that was held for it: that may be short
         cut = whole is not None and (end - begin) / 100 < WHOLE * whole and kind not in ("to_backchannel", "to_noise")
