@@ -45,6 +45,14 @@ def test_somebody_else_is_no_echo():
     assert tracker.delay is None
 
 
+def test_a_reply_that_begins_is_not_found_in_noise():
+    """Its first words are held against few lags, and stand out at one of them."""
+    for seed in range(40):
+        reference = np.concatenate((np.zeros(RATE // BLOCK * BLOCK, np.float32), 5 * speechlike(0.5, seed)))
+        hiss = np.random.default_rng(seed).standard_normal(len(reference)).astype(np.float32)
+        assert track(1e-3 * hiss, reference).delay is None
+
+
 def test_silence_tells_nothing():
     tracker = track(speechlike(1), np.zeros(RATE // BLOCK * BLOCK, np.float32))
     assert tracker.delay is None

@@ -38,8 +38,13 @@ _SILENT = 1e-4
 """A reference or a microphone that stays under this (three steps of 16 bits) holds nothing to compare: whitened, the
 steps themselves would be a peak somewhere."""
 _STILL = _RATE // 2
-"""Samples at 8 kHz of silence in the reference after which a known delay does not jump any more: what is left in the
-window, then, is looked for at the last few lags alone, and stands out there whatever it is held against."""
+"""Samples at 8 kHz of silence in the reference after which a known delay does not jump any more."""
+_CELL = 64
+"""Samples at 8 kHz (8 ms) that are told to hold sound or none, together."""
+_FAINT = 0.01
+"""Part of the reference's highest sample under which a cell of it holds none."""
+_NEWEST, _LOUDER = 8, 4.0
+"""Cells, and by how much they must be louder than the softest of the window, for an echo that has just come in."""
 _FADE = np.float32(0.93)
 """Memory of the averaged correlation from look to look: about 0.45 s."""
 
@@ -94,6 +99,26 @@ class _Decimator:
 def silent(signal: Samples) -> bool:
     """Whether there is nothing to hear or to compare in it."""
     return bool(max(signal.max(), -signal.min()) < _SILENT)
+
+
+def _loudest(signal: Lags) -> Lags:
+    """The highest sample of each cell, float32 (cells,)."""
+    return np.abs(signal).reshape(-1, _CELL).max(axis=1)
+
+
+def _rises(near: Lags) -> bool:
+    """Whether something louder has just come into the microphone, float32 (window,)."""
+    cells = _loudest(near)
+    return bool(cells[-_NEWEST:].max() > _LOUDER * cells.min())
+
+
+def _part(far: Lags) -> np.float32:
+    """By what a peak is less than it seems: the root of the part of the lags at which the microphone's window is held
+    against sound of the reference, float32 (span,). As a reply begins these are few, and the correlation, which is
+    nothing elsewhere, stands out at one of them even if noise alone is heard."""
+    cells, window = _loudest(far), _WINDOW // _CELL
+    sounds = np.concatenate(([0], np.cumsum(cells > _FAINT * cells.max())))
+    return np.float32(np.sqrt(np.mean(sounds[window:] > sounds[:-window])))
 
 
 def _taper() -> Lags:
@@ -173,10 +198,11 @@ class DelayTracker:
         whole = irfft(spectra[:2], _SPAN, axis=1)
         lags = np.concatenate((whole[:, -LATE:], whole[:, : _LAGS - LATE]), axis=1)
         lags *= 1 / (np.sqrt(np.einsum("ij,ij->i", lags, lags) / _LAGS)[:, None] + np.float32(1e-9))
+        part = np.float32(1) if _rises(near) else _part(far)
         self._average *= _FADE
-        self._average += lags[0]
+        self._average += lags[0] * part
         size = np.abs(lags)
-        moved = 0 if self._settled(far) else self._follow(size[0])
+        moved = 0 if self._settled(far) else self._follow(size[0] * part, part)
         tracked = self._around(size[0], self._lag) if self._lag is not None else 0.0
         self._pace(size[0], moved)
         return Look(self.delay, moved, float(size[0].max()), tracked, float(size[1].max()), self._drift)
@@ -192,10 +218,10 @@ class DelayTracker:
     def _around(size: Lags, lag: int, reach: int = 8) -> float:
         return float(size[max(0, lag - reach) : lag + reach + 1].max())
 
-    def _follow(self, size: Lags) -> int:
+    def _follow(self, size: Lags, part: np.float32) -> int:
         """Move the tracked lag if the evidence says so; the jump in samples at 16 kHz."""
         average = np.abs(self._average)
-        average *= np.float32(1 / (np.sqrt(average @ average / _LAGS) + 1e-9))
+        average *= part / np.float32(np.sqrt(average @ average / _LAGS) + 1e-9)
         instant, lasting = int(size.argmax()), int(average.argmax())
         sudden = size[instant] > _SUDDEN
         candidate = instant if sudden else lasting
