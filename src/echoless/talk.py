@@ -172,7 +172,7 @@ class Call:
             if block is None:
                 return
             begun = self.floor.state is not State.THINKING
-            agent = h.Agent(self.floor.agent_holds, begun, self._played, self.line.traits.latency)
+            agent = h.Agent(self.floor.agent_holds, begun, self._played, self.line.traits.latency, bool(out.any()))
             clean, heard = self.ears.hear(block, agent)
             self.seconds = (block.index + 1) * BLOCK_SECONDS
             self.microphone_level = float(abs(block.microphone).max())

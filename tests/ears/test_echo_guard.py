@@ -93,6 +93,28 @@ def test_echo_alone_is_not_taken_for_a_person():
     assert np.mean(taken) < 0.012
 
 
+@pytest.mark.parametrize(("sounding", "taken"), [(True, False), (False, True)])
+def test_what_is_heard_of_a_lost_reference_is_nobody(sounding: bool, taken: bool):
+    played = spoken("en-us+m3", 8)
+    reference = played.copy()
+    for begin in (5.0, 6.0, 7.0):
+        reference[round(begin * RATE / BLOCK) * BLOCK :][: RATE // 4 // BLOCK * BLOCK] = 0
+    guard = EchoGuard()
+    guard.sounding = sounding
+    heard = call(guard, echo_of(played) + noise(len(played)), reference)
+    assert any(one.near > 0.5 for one in heard[5 * RATE // BLOCK :]) is taken
+
+
+def test_a_person_is_heard_while_the_reference_is_lost():
+    played, user = spoken("en-us+m3", 8), spoken("en-us+f4", 8, begin=5)
+    reference = played.copy()
+    reference[6 * RATE : 6 * RATE + RATE // 4] = 0
+    guard = EchoGuard()
+    guard.sounding = True
+    heard = call(guard, echo_of(played) + user + noise(len(user)), reference)
+    assert np.mean([one.near > 0.5 for one in heard[6 * RATE // BLOCK :][: RATE // 2 // BLOCK]]) > 0.6
+
+
 def test_a_person_is_heard_over_the_agent():
     reference = spoken("en-us+m3", 8)
     user = spoken("en-us+f4", 8, begin=5)

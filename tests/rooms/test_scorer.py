@@ -237,6 +237,14 @@ def test_the_rest_of_a_reply_that_was_held_for_a_nod_may_be_short(folder):
     assert scores.self_interruptions == []
 
 
+def test_a_nod_long_before_does_not_explain_that_the_agent_answers_itself(folder):
+    talkers = [{"at": 1.0, "wav": "question.wav"}, {"at": 5.0, "wav": "nod.wav", "kind": "backchannel"}]
+    told = script(folder, seconds=40, reply_seconds=8, talkers=talkers)
+    user = track(40, (1.0, words(1.5, 1)), (5.0, words(0.35, 3)))
+    scores = judge(user, track(40, (4.0, cut(0, 5)), (10.0, REPLY)), told)  # stops at 9, begins anew at 10
+    assert [b["kind"] for b in scores.bursts] == ["reply", "self_answer"]
+
+
 def test_a_breath_after_the_last_word_is_no_speech(folder):
     voice = spoken("en-us+f4", 2)
     voice *= 0.1 / np.std(voice)

@@ -58,6 +58,7 @@ class Guard(Protocol):
 
     cancels_echo: bool
     latency: float
+    sounding: bool
 
     def hear(self, microphone: Samples, reference: Samples) -> Heard: ...
 
@@ -105,7 +106,7 @@ class Ears:
 
     def hear(self, block: Block, agent: Agent) -> tuple[Samples, list[Heeded]]:
         """Take one block; its sound after echo cancelling (float32 (256,), 16 kHz) and what happened."""
-        self.guard.latency = agent.latency
+        self.guard.latency, self.guard.sounding = agent.latency, agent.sounds
         with self.meter.inline("guard"):
             heard = self.guard.hear(block.microphone, block.reference)
         self._heard, self._now = heard, block.index

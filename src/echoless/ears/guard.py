@@ -11,6 +11,7 @@ from echoless.ears.canceller import FFT, Canceller
 from echoless.ears.delay import DelayTracker, silent
 from echoless.ears.drift import DriftLoop, Playback
 from echoless.ears.evidence import Bands, Evidence
+from echoless.ears.holes import Holes
 from echoless.ears.near import Judge
 from echoless.ears.tail import Decay, Tail
 from echoless.ears.vad import CHUNK, VoiceActivity
@@ -82,6 +83,8 @@ class EchoGuard:
         self.voice_activity = VoiceActivity()
         self.latency = 0.0
         """Seconds that sound takes to the far end's loudspeaker, where the line knows."""
+        self.sounding = False
+        """Whether the agent sends sound, where that is known."""
         self.hold = 0
         """Blocks by which the microphone is held back, where the reference comes too late."""
         self.features = np.zeros(0, np.float32)
@@ -94,6 +97,7 @@ class EchoGuard:
         self._voice = 0.0
         self._quiet = 10 * RATE
         self._tail = Tail()
+        self._holes = Holes()
         self._decay = Decay()
         self._before = self._after = 0.0
         self._worse = 0
@@ -138,7 +142,8 @@ class EchoGuard:
         possible = self._tail.hear(self._quiet, way, self.weigh.level, self.weigh.noise)
         judged = self.judge(self.features) if self.judge else voice
         # where no echo can be, whatever speaks is somebody else
-        near = judged if possible else voice
+        self._holes.hear(reference, self.weigh.cut == 0, self.sounding)
+        near = self._holes.judge(judged if possible else voice, way)
         self._decay.hear(held, self._quiet, way)
         lingers = self._decay.slow
         direct = self._quiet < way + (_SLOW_EARLY if lingers else _EARLY)

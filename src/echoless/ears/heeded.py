@@ -26,6 +26,8 @@ class Agent:
     played: Callable[[float, float], Played] = nothing_played
     latency: float = 0.0
     """Seconds that its sound takes to the loudspeaker, as far as the line knows."""
+    sounds: bool = False
+    """Whether any of it is in this block."""
 
 
 @dataclass(frozen=True, slots=True)

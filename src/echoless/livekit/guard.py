@@ -75,6 +75,7 @@ class RoomGuard:
         """Nothing here: each person's is known by their track."""
         self.latency = 0.0
         """Seconds that sound takes to the farthest loudspeaker."""
+        self.sounding = False
         self.speaker: str | None = None
 
     def hear(self, microphone: Samples, reference: Samples) -> Heard:

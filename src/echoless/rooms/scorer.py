@@ -158,13 +158,16 @@ class _Judge:
     def _burst(self, number: int) -> dict[str, object]:
         begin, end = self.bursts[number]
         since = self.bursts[number - 1][0] if number else 0
-        before = slice(since, max(since, begin - 2))  # sound that starts with the burst cannot have caused it
+        until = max(since, begin - 2)  # sound that starts with the burst cannot have caused it
+        before = slice(since, until)
+        # a nod or a cough is what the agent stopped for, or came after it: else it goes on by itself
+        lately = slice(max(since, self.bursts[number - 1][1] - EXCUSE) if number else 0, until)
         out: dict[str, object] = {"begin": begin / 100, "end": end / 100}
         if np.count_nonzero(self.speech[before]) >= SPOKEN:
             last = int(np.flatnonzero(self.speech[:begin])[-1]) + 1
             out |= {"kind": "reply", "latency": (begin - last) / 100}
             out["over_user"] = bool(begin - last < TOO_SOON or self.speech[begin : begin + 5].all())
-        elif np.count_nonzero(self.any_voice[before]) >= SPOKEN:
+        elif np.count_nonzero(self.any_voice[lately]) >= SPOKEN:
             kinds = {s.kind for s in self.said if since <= s.begin < begin}
             out["kind"] = "to_backchannel" if "backchannel" in kinds else "to_noise"
         else:

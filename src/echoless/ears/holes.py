@@ -1,0 +1,37 @@
+"""Is the reference lost while the agent speaks? What is heard of it meanwhile is nobody else."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from echoless.ears.delay import silent
+from echoless.frames import BLOCK, RATE, Samples
+
+_LEAST = 3
+"""Blocks that make a hole: what is heard of a shorter one is no voice."""
+_FADES = int(0.16 * RATE)
+"""Samples after a hole's direct sound in which the room still tells of it."""
+
+
+class Holes:
+    """Watches a reference for pieces that are missing from it."""
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._since = 10 * RATE
+        self._before = deque([0.0] * _LEAST, maxlen=_LEAST)
+
+    def hear(self, reference: Samples, cut: bool, sounding: bool) -> None:
+        """Take one block, float32 (256,); whether it falls to digital silence at once; and whether the agent sent any
+        sound for it."""
+        lost = sounding and silent(reference) and (cut or self._length > 0)
+        self._length = self._length + 1 if lost else 0
+        self._since = 0 if self._length >= _LEAST else self._since + BLOCK
+
+    def judge(self, near: float, way: int) -> float:
+        """Probability of near-end speech, where sound takes `way` samples to the microphone at most: while a hole is
+        heard, no more than it was before."""
+        if self._since < way + _FADES:
+            return min(near, self._before[0])
+        self._before.append(near)
+        return near
