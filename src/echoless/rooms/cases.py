@@ -56,9 +56,10 @@ def _late(draw: random.Random, people: People) -> Keys:
 
 
 def _lost(draw: random.Random, people: People) -> Keys:
-    if draw.random() < 0.5:
-        return {"reference_loss": 0.05}
-    return {"reference_gaps": [[3.0 * k, 200] for k in range(1, 16)]}
+    if draw.random() < 0.4:
+        return {"reference_loss": draw.choice([0.02, 0.05, 0.1])}
+    length = draw.choice([60, 120, 200, 400, 800])
+    return {"reference_gaps": [[round(3.0 * k + draw.uniform(-1, 1), 2), length] for k in range(1, 16)]}
 
 
 def _far_away(draw: random.Random, people: People) -> Keys:
@@ -128,7 +129,16 @@ NASTY: dict[str, Callable[[random.Random, People], Keys]] = {
     "network": _network,
     "browser": _browser,
 }
-FAMILIES = ("static", *NASTY, *CONVERSATIONS)
+
+
+def _mixed(draw: random.Random, people: People) -> Keys:
+    """Two of the others at once."""
+    first, second = draw.sample(sorted(NASTY), 2)
+    return NASTY[first](draw, people) | NASTY[second](draw, people)
+
+
+ROOMS = {**NASTY, "mixed": _mixed}
+FAMILIES = ("static", *ROOMS, *CONVERSATIONS)
 
 
 class Suite:
@@ -166,7 +176,7 @@ class Suite:
         draw = random.Random(f"{self.seed} {number}")
         seed = self.seed * 100_000 + number
         room = self._room(draw, level)
-        room |= NASTY.get(family, _static)(draw, self.people)
+        room |= ROOMS.get(family, _static)(draw, self.people)
         tags: Keys = {"family": family, "echo_db": level}
         if "network_ms" in room:
             tags["network_ms"] = room["network_ms"]
