@@ -47,7 +47,8 @@ def test_every_family_makes_scripts_that_load(tmp_path):
             case = suite.case(n, family, LEVELS[n])
             told = load(case.path)
             assert {k: told.tags[k] for k in ("family", "echo_db")} == {"family": family, "echo_db": LEVELS[n]}
-            assert ("network_ms" in told.tags) == (family in ("network", "browser"))
+            assert ("network_ms" in told.tags) == (told.room.network_ms is not None)
+            assert family == "mixed" or ("network_ms" in told.tags) == (family in ("network", "browser"))
             assert told.talkers[0].kind == "turn"
             assert not any(str(t.wav).startswith("/") for t in told.talkers)
 
