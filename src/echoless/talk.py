@@ -28,6 +28,9 @@ from echoless.voice.door import VoiceError
 from echoless.voice.playback import Heard, Playback, ReplyEnded, SentenceBegan, SentenceEnded
 from echoless.voice.speaking import Speaker
 
+_SOUNDS = 0.003
+"""The highest sample of a block that the ears hear of as sound: -50 dBFS."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manners:
@@ -171,12 +174,12 @@ class Call:
             block = await self.line.exchange(out)
             if block is None:
                 return
-            begun = self.floor.state is not State.THINKING
-            agent = h.Agent(self.floor.agent_holds, begun, self._played, self.line.traits.latency, bool(out.any()))
+            self.loudspeaker_level = float(abs(out).max())
+            begun, sounds = self.floor.state is not State.THINKING, self.loudspeaker_level > _SOUNDS
+            agent = h.Agent(self.floor.agent_holds, begun, self._played, self.line.traits.latency, sounds)
             clean, heard = self.ears.hear(block, agent)
             self.seconds = (block.index + 1) * BLOCK_SECONDS
             self.microphone_level = float(abs(block.microphone).max())
-            self.loudspeaker_level = float(abs(out).max())
             if self._recorder:
                 self._recorder.block(block, clean)
             for what in heard:

@@ -52,13 +52,13 @@ def test_without_any_sound_there_is_no_echo() -> None:
 
 def pauses(t60: float, count: int = 4, speech: float = 0.0, noise: float = 1e-4, way: int = 1_600) -> Decay:
     """What is known of a room after so many pauses of 0.5 s in our sound, which takes `way` samples; `speech` is the
-    level of somebody who speaks all the time."""
+    level of somebody who speaks all the time, four syllables a second."""
     rng, decay = np.random.default_rng(0), Decay()
     for _ in range(count):
         for block in range(60):
             quiet = max(0, block - 29) * BLOCK
             fades = 10 ** (-3 * max(0, quiet - way) / 16_000 / t60)
-            loud = np.hypot(0.1 * fades, noise) + speech * (1 + np.sin(block))
+            loud = np.hypot(0.1 * fades, noise) + speech * (1 + np.sin(0.4 * block))
             decay.hear((loud * rng.standard_normal(BLOCK)).astype(np.float32), quiet, way)
     return decay
 

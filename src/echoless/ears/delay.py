@@ -52,6 +52,8 @@ _SUDDEN = 9.5
 """A peak this high in one look is an echo: other people's speech reaches it in 1-2 % of looks."""
 _LASTING = 8.0
 """So is one this high in the averaged correlation."""
+_CERTAIN, _GONE = 20.0, 0.25
+"""A peak this high, with no more than that part of it left where the delay was, is an echo that has jumped."""
 _WALKS = 7.0
 """Peaks from here on tell the drift."""
 _SETTLED = 24
@@ -228,7 +230,8 @@ class DelayTracker:
         if self._lag is not None:
             rises = size[candidate] > 2 * self._around(size, self._lag)
             # in a pause of the echo, peaks come up anywhere: what lasted is worth more than what is highest
-            rises = rises and average[candidate] > self._around(average, self._lag)
+            gone = size[candidate] > _CERTAIN and self._around(size, self._lag) < _GONE * size[candidate]
+            rises = rises and (gone or average[candidate] > self._around(average, self._lag))
             stays = average[candidate] > 1.5 * self._around(average, self._lag)
             if abs(candidate - self._lag) <= _SETTLED or not (rises if sudden else stays):
                 self._rival_looks = 0

@@ -126,6 +126,7 @@ class Ears:
             direct=heard.direct,
             left=heard.left,
             voice=max(heard.voice, near * self._pressed),
+            later=heard.later,
         )
         out += self._changed(change, agent)
         for known in self._take_results():

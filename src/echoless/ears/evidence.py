@@ -100,8 +100,7 @@ class Evidence:
         self.left: Bands | None = None
         """What this echo usually leaves in the residual now, dB a band; None while that is not known."""
         self._count = 0
-        self.cut = 1e3
-        """Blocks since the reference fell from speech to digital silence at once: a lost piece, not a pause."""
+        self._cut = 1e3
         self._loud = 0.0
         self.erle = 0.0
         """Echo return loss enhancement while the agent speaks, dB, over about a second."""
@@ -170,7 +169,7 @@ class Evidence:
             self.erle / 10,
             self.excess / 10,
             min(max(gone - total, -10), 40) / 10,
-            exp(-self.cut / 15),
+            exp(-self._cut / 15),
             min(abs(slide), 3.0),
             not self.cancels_echo,
         )
@@ -205,9 +204,10 @@ class Evidence:
             self._low = residual + 3
 
     def _watch_cuts(self, reference: Samples) -> None:
-        self.cut += 1
+        """Blocks since the reference fell from speech to digital silence at once: a lost piece, not a pause."""
+        self._cut += 1
         if self._loud > 0.01 and not reference[:32].any():
-            self.cut = 0
+            self._cut = 0
         self._loud = float(np.abs(reference[-32:]).max())
 
     def path_changed(self) -> None:

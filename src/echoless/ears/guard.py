@@ -64,6 +64,9 @@ class Heard:
     may be other ones."""
     lingers: bool = False
     """Whether the room reverberates for long: what is left of the echo then sounds like a word."""
+    later: bool = False
+    """Whether the echo has just been found to come later or to last longer than was reckoned with: what seemed to come
+    after it may have been echo."""
 
 
 class EchoGuard:
@@ -119,8 +122,9 @@ class EchoGuard:
         held = self._held.pop(0) if len(self._held) > self.hold else np.zeros(BLOCK, np.float32)
         if self.latency:
             self.tracker.expect(round(0.5 * self.latency * RATE))
-        look = self.tracker.hear(microphone, self._residual, reference)
+        look, later = self.tracker.hear(microphone, self._residual, reference), False
         if look is not None:
+            later = self._located and look.moved > _EARLY
             self._relocate(look.delay, look.moved, held)
             self._make_room(look.delay)
             self.drift.hint(look.drift)
@@ -142,14 +146,16 @@ class EchoGuard:
         possible = self._tail.hear(self._quiet, way, self.weigh.level, self.weigh.noise)
         judged = self.judge(self.features) if self.judge else voice
         # where no echo can be, whatever speaks is somebody else
-        self._holes.hear(reference, self.weigh.cut == 0, self.sounding)
+        self._holes.hear(reference, self.sounding)
         near = self._holes.judge(judged if possible else voice, way)
+        known = self._decay.slow
         self._decay.hear(held, self._quiet, way)
         lingers = self._decay.slow
+        later = later or (lingers and not known)
         direct = self._quiet < way + (_SLOW_EARLY if lingers else _EARLY)
         left = self.weigh.left if possible else None
         mode, evidence = self._advise(), self._evidence(voice, near)
-        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self._far, lingers)
+        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self._far, lingers, later)
 
     @property
     def _far(self) -> bool:

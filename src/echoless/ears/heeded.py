@@ -27,7 +27,7 @@ class Agent:
     latency: float = 0.0
     """Seconds that its sound takes to the loudspeaker, as far as the line knows."""
     sounds: bool = False
-    """Whether any of it is in this block."""
+    """Whether any of it, over -50 dBFS, is in this block."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from collections import deque
 from echoless.ears.delay import silent
 from echoless.frames import BLOCK, RATE, Samples
 
-_LEAST = 3
-"""Blocks that make a hole: what is heard of a shorter one is no voice."""
+_LEAST, _MOST = 3, 63
+"""Blocks that make a hole: what is heard of a shorter one is no voice, and without any for longer there is no
+reference."""
 _FADES = int(0.16 * RATE)
 """Samples after a hole's direct sound in which the room still tells of it."""
 
@@ -21,12 +22,11 @@ class Holes:
         self._since = 10 * RATE
         self._before = deque([0.0] * _LEAST, maxlen=_LEAST)
 
-    def hear(self, reference: Samples, cut: bool, sounding: bool) -> None:
-        """Take one block, float32 (256,); whether it falls to digital silence at once; and whether the agent sent any
-        sound for it."""
-        lost = sounding and silent(reference) and (cut or self._length > 0)
-        self._length = self._length + 1 if lost else 0
-        self._since = 0 if self._length >= _LEAST else self._since + BLOCK
+    def hear(self, reference: Samples, sounding: bool) -> None:
+        """Take one block, float32 (256,), and whether the agent sent sound for it. A reference that comes later than
+        that seems to have a hole as a reply begins: no echo is heard by then, either."""
+        self._length = self._length + 1 if sounding and silent(reference) else 0
+        self._since = 0 if _LEAST <= self._length <= _MOST else self._since + BLOCK
 
     def judge(self, near: float, way: int) -> float:
         """Probability of near-end speech, where sound takes `way` samples to the microphone at most: while a hole is

@@ -103,12 +103,16 @@ class Listener:
         direct: bool = True,
         left: Bands | None = None,
         voice: float = 1.0,
+        later: bool = False,
     ) -> Change:
         """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it, `voice` that of
-        speech at all, and `left` what of the echo is usually left in it, if that is known."""
+        speech at all, `left` what of the echo is usually left in it, if that is known, and `later` where what seemed
+        to come after the echo so far may have been echo."""
         kept = _Kept(clean, not echo, left)
         self._wary = max(0, self._wary - 1)
         self._recent.append(kept)
+        if later and over_agent:
+            self.free = self.late = 0
         if self.open:
             self._turn.append(kept)
             self.age += 1

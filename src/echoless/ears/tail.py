@@ -48,7 +48,7 @@ class Tail:
 
 FROM, TO = int(0.064 * RATE), int(0.224 * RATE)
 """Samples after the last direct sound between which the microphone's level is watched as it falls."""
-SLOW, FAST, LEAST_FALL = 12.0, 16.0, 5.0
+SLOW, FAST, LEAST_FALL = 13.0, 17.0, 5.0
 """dB by which it falls within these in a room of 0.8 s, and of 0.6 s; and under which somebody speaks into it."""
 _OVER_FLOOR = 6.0
 """dB over the lowest level of the last seconds from which on it is the room that is heard, not its noise."""
