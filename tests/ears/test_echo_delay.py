@@ -40,6 +40,17 @@ def test_follows_a_jump_within_half_a_second(jump: int):
     assert tracker.delay == pytest.approx((200 + jump) * 16, abs=4)
 
 
+def test_follows_a_jump_at_the_end_of_what_is_played():
+    """Nothing is left at the old place then, and nothing new will come to tell."""
+    reference = speechlike(3)
+    reference[2 * RATE :] = 0
+    early, late = delayed(reference, 200 * 16), delayed(reference, 400 * 16)
+    middle = round(2.1 * RATE)
+    until = round(2.4 * RATE) // BLOCK * BLOCK
+    microphone = np.concatenate((early[:middle], late[middle:]))[:until]
+    assert track(microphone, reference[:until]).delay == pytest.approx(400 * 16, abs=4)
+
+
 def test_somebody_else_is_no_echo():
     tracker = track(speechlike(4, seed=1), speechlike(4, seed=2))
     assert tracker.delay is None

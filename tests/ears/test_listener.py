@@ -59,6 +59,15 @@ def test_blocks_without_possible_echo_are_counted_apart() -> None:
     assert listener.free == 7
 
 
+def test_what_seemed_to_come_after_the_echo_counts_no_more_once_that_comes_later() -> None:
+    listener = Listener()
+    feed(listener, [0.9] * 12, over_agent=True)
+    assert listener.free > 8
+    listener.hear(SILENCE, 0.9, echo=True, over_agent=True, later=True)
+    assert (listener.free, listener.late) == (0, 0)
+    assert listener.voiced > 8
+
+
 def test_silence_at_the_end_is_cut_to_the_tail() -> None:
     listener = Listener()
     feed(listener, [0.95] * 20 + [0.0] * 50)
