@@ -65,8 +65,8 @@ class Heard:
     lingers: bool = False
     """Whether the room reverberates for long: what is left of the echo then sounds like a word."""
     later: bool = False
-    """Whether the echo has just been found to come later or to last longer than was reckoned with: what seemed to come
-    after it may have been echo."""
+    """Whether the echo has just been found to come later than was reckoned with: what seemed to come after it may have
+    been echo."""
 
 
 class EchoGuard:
@@ -148,10 +148,8 @@ class EchoGuard:
         # where no echo can be, whatever speaks is somebody else
         self._holes.hear(reference, self.sounding)
         near = self._holes.judge(judged if possible else voice, way)
-        known = self._decay.slow
         self._decay.hear(held, self._quiet, way)
         lingers = self._decay.slow
-        later = later or (lingers and not known)
         direct = self._quiet < way + (_SLOW_EARLY if lingers else _EARLY)
         left = self.weigh.left if possible else None
         mode, evidence = self._advise(), self._evidence(voice, near)

@@ -48,13 +48,13 @@ class Tail:
 
 FROM, TO = int(0.064 * RATE), int(0.224 * RATE)
 """Samples after the last direct sound between which the microphone's level is watched as it falls."""
-SLOW, FAST, LEAST_FALL = 13.0, 17.0, 5.0
+SLOW, FAST, LEAST_FALL = 13.0, 16.0, 5.0
 """dB by which it falls within these in a room of 0.8 s, and of 0.6 s; and under which somebody speaks into it."""
 _OVER_FLOOR = 6.0
 """dB over the lowest level of the last seconds from which on it is the room that is heard, not its noise."""
 _CREEP = 0.02
 """dB a block by which that lowest level is let rise: 1.25 dB a second."""
-_SEEN, _ENOUGH = 8, 2
+_SEEN, _ENOUGH, _MANY = 8, 2, 7
 
 
 class Decay:
@@ -67,9 +67,9 @@ class Decay:
 
     @property
     def slow(self) -> bool:
-        """True where sound falls slowly as a rule: one fall that is fast is a room that lets it."""
-        falls = self._falls
-        return len(falls) >= _ENOUGH and max(falls) < FAST and median(falls) < SLOW
+        """True where sound falls slowly as a rule: one fall that is fast, of few, is a room that lets it."""
+        falls = sorted(self._falls)
+        return len(falls) >= _ENOUGH and falls[-1 - len(falls) // _MANY] < FAST and median(falls) < SLOW
 
     def hear(self, microphone: Samples, quiet: int, way: int) -> None:
         """Take one block, float32 (256,). `quiet`: samples since our last sound; `way`: samples that sound takes."""

@@ -282,10 +282,12 @@ def _of_what_is_over(case: Case, weights: Weights) -> Verdict:
 
 
 def _is_a_word(case: Case, weights: Weights) -> bool:
-    """A short word, misheard ("Dop!" for "stop"): nods are few and mostly understood, or hummed."""
+    """A short word, misheard ("Dop!" for "stop"): nods are few and mostly understood, or hummed. What an echo that is
+    not known yet leaves is misheard, too, and may last as long as the room."""
+    unproven = case.guarded and case.free < weights.free_some and case.commands < weights.commanding
     return (
         case.manner is Manner.WORD
-        and not _unheard_of(case, weights)
+        and not (unproven or _unheard_of(case, weights))
         and case.voiced >= weights.some_speech
         and case.late >= weights.lasting
         and case.share < (weights.echo_word if _alone(case, weights) else 0.5 * weights.echo_share)
