@@ -43,6 +43,8 @@ _CELL = 64
 """Samples at 8 kHz (8 ms) that are told to hold sound or none, together."""
 _FAINT = 0.01
 """Part of the reference's highest sample under which a cell of it holds none."""
+_LEAST_PART = 0.7
+"""By what a peak is taken to be less at most: a soft echo must be found soon, too."""
 _NEWEST, _LOUDER = 8, 4.0
 """Cells, and by how much they must be louder than the softest of the window, for an echo that has just come in."""
 _FADE = np.float32(0.93)
@@ -120,7 +122,7 @@ def _part(far: Lags) -> np.float32:
     nothing elsewhere, stands out at one of them even if noise alone is heard."""
     cells, window = _loudest(far), _WINDOW // _CELL
     sounds = np.concatenate(([0], np.cumsum(cells > _FAINT * cells.max())))
-    return np.float32(np.sqrt(np.mean(sounds[window:] > sounds[:-window])))
+    return np.float32(max(_LEAST_PART, np.sqrt(np.mean(sounds[window:] > sounds[:-window]))))
 
 
 def _taper() -> Lags:
