@@ -206,7 +206,7 @@ class DelayTracker:
         self._average *= _FADE
         self._average += lags[0] * part
         size = np.abs(lags)
-        moved = 0 if self._settled(far) else self._follow(size[0] * part, part)
+        moved = 0 if self._settled(far) else self._follow(size[0], part)
         tracked = self._around(size[0], self._lag) if self._lag is not None else 0.0
         self._pace(size[0], moved)
         return Look(self.delay, moved, float(size[0].max()), tracked, float(size[1].max()), self._drift)
@@ -223,8 +223,9 @@ class DelayTracker:
         return float(size[max(0, lag - reach) : lag + reach + 1].max())
 
     def _follow(self, size: Lags, part: np.float32) -> int:
-        """Move the tracked lag if the evidence says so; the jump in samples at 16 kHz."""
-        average = np.abs(self._average)
+        """Move the tracked lag if the evidence says so, of which peaks are `part` of what they seem; the jump in
+        samples at 16 kHz."""
+        size, average = size * part, np.abs(self._average)
         average *= part / np.float32(np.sqrt(average @ average / _LAGS) + 1e-9)
         instant, lasting = int(size.argmax()), int(average.argmax())
         sudden = size[instant] > _SUDDEN

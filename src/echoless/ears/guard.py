@@ -122,9 +122,9 @@ class EchoGuard:
         held = self._held.pop(0) if len(self._held) > self.hold else np.zeros(BLOCK, np.float32)
         if self.latency:
             self.tracker.expect(round(0.5 * self.latency * RATE))
-        look, later = self.tracker.hear(microphone, self._residual, reference), False
+        look = self.tracker.hear(microphone, self._residual, reference)
+        later = look is not None and look.moved > _EARLY
         if look is not None:
-            later = self._located and look.moved > _EARLY
             self._relocate(look.delay, look.moved, held)
             self._make_room(look.delay)
             self.drift.hint(look.drift)
@@ -146,8 +146,8 @@ class EchoGuard:
         possible = self._tail.hear(self._quiet, way, self.weigh.level, self.weigh.noise)
         judged = self.judge(self.features) if self.judge else voice
         # where no echo can be, whatever speaks is somebody else
-        self._holes.hear(reference, self.sounding)
-        near = self._holes.judge(judged if possible else voice, way)
+        near = judged if possible else voice
+        near = self._holes.hear(self.sounding and self._quiet > 0, near, way)
         self._decay.hear(held, self._quiet, way)
         lingers = self._decay.slow
         direct = self._quiet < way + (_SLOW_EARLY if lingers else _EARLY)

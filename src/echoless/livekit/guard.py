@@ -76,6 +76,7 @@ class RoomGuard:
         self.latency = 0.0
         """Seconds that sound takes to the farthest loudspeaker."""
         self.sounding = False
+        """Nothing here: what is sent to a room is its reference, and is never lost."""
         self.speaker: str | None = None
 
     def hear(self, microphone: Samples, reference: Samples) -> Heard:

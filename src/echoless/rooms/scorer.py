@@ -157,11 +157,11 @@ class _Judge:
 
     def _burst(self, number: int) -> dict[str, object]:
         begin, end = self.bursts[number]
-        since = self.bursts[number - 1][0] if number else 0
+        since, ended = self.bursts[number - 1] if number else (0, 0)
         until = max(since, begin - 2)  # sound that starts with the burst cannot have caused it
         before = slice(since, until)
         # a nod or a cough is what the agent stopped for, or came after it: else it goes on by itself
-        lately = slice(max(since, self.bursts[number - 1][1] - EXCUSE) if number else 0, until)
+        lately = slice(max(since, ended - EXCUSE), until)
         out: dict[str, object] = {"begin": begin / 100, "end": end / 100}
         if np.count_nonzero(self.speech[before]) >= SPOKEN:
             last = int(np.flatnonzero(self.speech[:begin])[-1]) + 1
