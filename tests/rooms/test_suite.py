@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from echoless.frames import BLOCK, RATE, Block
-from echoless.rooms import cast, collected, hour, many, report, suite, throats, train_short
+from echoless.rooms import cast, claims, collected, hour, many, report, suite, throats, train_short
 from echoless.rooms.acoustics import EchoPath
 from echoless.rooms.cases import FAMILIES, LEVELS, Suite
 from echoless.rooms.conversations import endless
@@ -196,7 +196,7 @@ def test_a_held_reply_that_goes_on_is_told_from_a_new_one_by_the_record():
     events = [
         {"t": t, "event": f"agent.{what}"} for t, what in ((9.0, "ducked"), (10.01, "resumed"), (19.8, "started"))
     ]
-    assert report._went_on(scores, events) == [10.0]
+    assert claims._went_on(scores, events) == [10.0]
 
 
 def test_calls_whose_sound_was_kept_are_judged_anew(tmp_path):
@@ -330,7 +330,7 @@ def test_nothing_rehearsed_is_one_line(tmp_path):
 
 
 def test_words_are_compared_plainly():
-    assert report.plain_words("Don't, you THOUGHT-me… so silly!") == ["don't", "you", "thought", "me", "so", "silly"]
+    assert claims.plain_words("Don't, you THOUGHT-me… so silly!") == ["don't", "you", "thought", "me", "so", "silly"]
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from echoless.rooms import collected, report, scorer
+from echoless.rooms import claims, collected, report, scorer
 from echoless.rooms.cases import SECONDS, Case, Suite
 from echoless.rooms.many import run_all
 from echoless.rooms.measures import as_json, failed, pool
@@ -54,7 +54,7 @@ def work(job: Job) -> list[str]:
     shutil.rmtree(part, ignore_errors=True)
     script = load(job.case.path)
     scores = rehearse(script, part, replace(job.plan, seed=job.case.seed))
-    report.add_claims(part, script, job.case.seed)
+    claims.add(part, script, job.case.seed)
     missed = failed(pool([scores]))
     if job.keep == "none" or (job.keep == "bad" and not missed):
         for name in SOUNDS:
@@ -145,7 +145,7 @@ def rescore(run_: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fo
             script = load(run_ / "scripts" / f"{folder.name}.json")
             scores = scorer.score(folder, script)
             scorer.write(scores, as_json(pool([scores])), folder / "scores.json")
-            report.add_claims(folder, script, json.loads((folder / "run.json").read_text())["seed"])
+            claims.add(folder, script, json.loads((folder / "run.json").read_text())["seed"])
             count += 1
     typer.echo(f"{count} of {len(folders)} calls judged anew: the sound of the others was not kept")
 
