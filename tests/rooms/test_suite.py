@@ -199,12 +199,27 @@ def test_a_held_reply_that_goes_on_is_told_from_a_new_one_by_the_record():
     assert claims._went_on(scores, events) == [10.0]
 
 
+def test_turns_of_nobody_are_read_out_of_the_record():
+    def turn(started, said, text):
+        return [{"t": started, "event": "user.started"}, {"t": said, "event": "user.said", "text": text}]
+
+    scores = {"talkers": [{"begin": 10.0, "end": 12.0}]}
+    events = [
+        *turn(5.0, 6.0, "Wait."),
+        *turn(10.2, 13.0, "and more"),
+        *turn(12.9, 13.5, "so"),
+        *turn(13.1, 14.0, "No."),
+    ]
+    assert claims._to_nobody(scores, events) == [(5.0, "Wait."), (13.1, "No.")]
+
+
 def test_calls_whose_sound_was_kept_are_judged_anew(tmp_path):
     for name in ("kept", "gone"):
         finished_call(tmp_path, name, 0, self_answers=2)
         (tmp_path / "calls" / name / "run.json").write_text('{"seed": 0}')
+        turn = {"t": 45.0, "event": "user.started"}, {"t": 45.5, "event": "user.said", "text": "Wait."}
+        (tmp_path / "calls" / name / "events.jsonl").write_text("\n".join(map(json.dumps, turn)))
     call = tmp_path / "calls" / "kept"
-    (call / "events.jsonl").write_text("")
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "kept.json").write_text('{"seconds": 2}')
     for name in ("user.wav", "speaker.wav"):
@@ -212,6 +227,9 @@ def test_calls_whose_sound_was_kept_are_judged_anew(tmp_path):
     suite.rescore(tmp_path)
     answers = [json.loads((tmp_path / "calls" / name / "scores.json").read_text()) for name in ("kept", "gone")]
     assert [sum(burst["kind"] == "self_answer" for burst in each["bursts"]) for each in answers] == [0, 2]
+    kept, gone = (next(c for c in collected.read(tmp_path) if c.folder.name == name) for name in ("kept", "gone"))
+    assert kept.to_nobody == gone.to_nobody == [[45.0, "Wait."]]
+    assert len(gone.words) == 1
 
 
 def test_scores_survive_their_file(tmp_path):

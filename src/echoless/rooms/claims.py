@@ -25,16 +25,35 @@ def add(folder: Path, script: Script, seed: int) -> None:
     `words`: for each English talker whose words are known, the errors of what the call understood and of what the
     same recogniser makes of the same voice in the same room without any echo. `false_ducks`: (when, for how long) the
     agent says that it held its breath and went on, though nobody had spoken for 2 s. `went_on`: where what was scored a
-    self-answer was, it says, the same reply after it had held its breath for over 0.8 s.
+    self-answer was, it says, the same reply after it had held its breath for over 0.8 s. `to_nobody`: (when, which
+    words) it took for somebody's turn, and answered, though nobody had spoken for a second before they began. By sound
+    alone some of those are not seen, as somebody cuts in just then.
     """
-    scores = json.loads((folder / "scores.json").read_text())
+    scores, events = _scores_and_events(folder)
+    _write(folder, {"words": _words(scores, events, script, seed), **_of_the_record(scores, events)})
+
+
+def renew(folder: Path) -> None:
+    """Reckon the claims of a rehearsed call anew, all but the words, which need a recogniser."""
+    words = json.loads((folder / "claims.json").read_text("utf-8"))["words"]
+    _write(folder, {"words": words, **_of_the_record(*_scores_and_events(folder))})
+
+
+def _scores_and_events(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text("utf-8").splitlines()]
-    claims = {
-        "words": _words(scores, events, script, seed),
+    return json.loads((folder / "scores.json").read_text()), events
+
+
+def _write(folder: Path, claims: dict[str, Any]) -> None:
+    (folder / "claims.json").write_text(json.dumps(claims, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _of_the_record(scores: dict[str, Any], events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "false_ducks": _claimed_ducks(scores, events),
         "went_on": _went_on(scores, events),
+        "to_nobody": _to_nobody(scores, events),
     }
-    (folder / "claims.json").write_text(json.dumps(claims, indent=1, ensure_ascii=False) + "\n")
 
 
 def _claimed_ducks(scores: dict[str, Any], events: Iterable[dict[str, Any]]) -> list[tuple[float, float]]:
@@ -55,6 +74,18 @@ def _went_on(scores: dict[str, Any], events: Sequence[dict[str, Any]]) -> list[f
     begins = [float(b["begin"]) for b in scores["bursts"] if b["kind"] == "self_answer"]
     # the record's clock is that of the block that is over, up to 16 ms behind what is heard
     return [at for at in begins if max((t for t in turns if t[0] < at + 0.05), default=(0, ""))[1] == "agent.resumed"]
+
+
+def _to_nobody(scores: dict[str, Any], events: Iterable[dict[str, Any]]) -> list[tuple[float, str]]:
+    out, since = [], 0.0
+    for event in events:
+        if event["event"] == "user.started":
+            since = event["t"]
+        elif event["event"] == "user.said" and not any(
+            t["begin"] < event["t"] and since < t["end"] + 1 for t in scores["talkers"]
+        ):
+            out.append((since, event["text"]))
+    return out
 
 
 def _words(scores: dict[str, Any], events: Sequence[dict[str, Any]], script: Script, seed: int) -> list[dict[str, Any]]:

@@ -33,6 +33,8 @@ class Call:
     """Seconds for which, by its own record, the agent held its breath though nobody spoke."""
     went_on: list[float] = field(default_factory=list)
     """When, by its own record, what was scored a self-answer was the same reply that it had held."""
+    to_nobody: list[tuple[float, str]] = field(default_factory=list)
+    """When, by its own record, the agent answered which words, though nobody had spoken."""
     run: dict[str, Any] = field(default_factory=dict)
     """Seed, voice, costs, late blocks."""
 
@@ -126,5 +128,5 @@ def _call(source: Path, row: dict[str, Any]) -> Call:
     claims = row.get("claims") or {"words": [], "false_ducks": []}
     ducks = sum(length for _, length in claims["false_ducks"])
     folder = (source if source.is_dir() else source.parent) / "calls" / row["name"]
-    went_on, run = claims.get("went_on", []), row.get("run", {})
-    return Call(folder, Scores(**row["scores"]), claims["words"], ducks, went_on, run)
+    went_on, to_nobody = claims.get("went_on", []), claims.get("to_nobody", [])
+    return Call(folder, Scores(**row["scores"]), claims["words"], ducks, went_on, to_nobody, row.get("run", {}))

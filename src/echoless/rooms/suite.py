@@ -138,7 +138,7 @@ def report_(
 
 @app.command()
 def rescore(run_: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]) -> None:
-    """Judge anew the calls whose sound was kept: after the scorer has changed. The others stay as they are."""
+    """Judge anew the calls whose sound was kept, after the scorer has changed, and read every call's record anew."""
     count, folders = 0, sorted(folder for folder in (run_ / "calls").iterdir() if done(folder))
     for folder in folders:
         if all((folder / name).is_file() for name in ("user.wav", "speaker.wav")):
@@ -147,6 +147,8 @@ def rescore(run_: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fo
             scorer.write(scores, as_json(pool([scores])), folder / "scores.json")
             claims.add(folder, script, json.loads((folder / "run.json").read_text())["seed"])
             count += 1
+        else:
+            claims.renew(folder)
     typer.echo(f"{count} of {len(folders)} calls judged anew: the sound of the others was not kept")
 
 
