@@ -51,10 +51,11 @@ class BurstFinder:
     def feed(self, x: Samples) -> None:
         """More of what was played: float32 at 16 kHz, any length."""
         x = np.concatenate([self._rest, x])
-        levels = frame_levels(x)
-        self._rest = x[len(levels) * FRAME :]
-        for level in levels:
-            self._step(bool(level > self._audible_dbfs))
+        frames = len(x) // FRAME
+        self._rest = x[frames * FRAME :]
+        heard = frame_levels(x) > self._audible_dbfs if x.any() else np.zeros(frames, bool)
+        for audible in heard.tolist():
+            self._step(audible)
 
     def _step(self, audible: bool) -> None:
         self._recent.append(audible)

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from echoless.ears.door import Recogniser
+from echoless.ears.door import Recogniser, TurnEnd
 from echoless.ears.recognisers.guard import Guarded
 from echoless.frames import BLOCK_SECONDS
 from echoless.meter import LiveMeter, Meter
@@ -109,7 +109,7 @@ async def _hold(script: Script, line: RoomLine, out: Path, plan: Plan) -> dict[s
         _hurry(False)
         mind = await open_mind(plan.mind, script, plan.seed, settings, meter, stack)
         with ExitStack() as blocking:
-            ready = house.Prepared(kept_recogniser(settings.language))
+            ready = house.Prepared(kept_recogniser(settings.language), kept_turn_end(settings.language))
             ears = house.open_ears(settings, meter, line, prepared=ready)
             blocking.callback(ears.close)
             vary(ears, plan.guard, plan.without)
@@ -140,6 +140,14 @@ def kept_recogniser(language: str) -> Recogniser:
 
     spoken = None if language == "auto" else language
     return warmed(_Kept(open_engine(spoken)), spoken)
+
+
+@lru_cache(maxsize=2)
+def kept_turn_end(language: str) -> TurnEnd:
+    """The judge of turn ends, opened once a process. It keeps nothing from one turn to the next."""
+    from echoless.house import warm_turn_end
+
+    return warm_turn_end(None if language == "auto" else language)
 
 
 def _hurry(hurried: bool) -> None:
