@@ -70,6 +70,8 @@ class _Library:
         self.rate = self.c.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, str(self._data).encode(), _DONT_EXIT)
         if self.rate <= 0:
             raise VoiceError(f"espeak-ng finds no data in {self._data}; reinstall it: pip install espeakng-loader")
+        if seed := getattr(self.c, "espeak_ng_SetRandSeed", None):  # else the noise of breathy voices is of the clock
+            seed(ctypes.c_long(1))
         self._hear = hear
         self._callback = _Callback(self._on_sound)
         self.c.espeak_SetSynthCallback(self._callback)
