@@ -50,6 +50,16 @@ def test_the_first_syllable_is_kept() -> None:
     assert kept[-1] == number
 
 
+def test_blocks_that_rise_out_of_a_tail_are_counted_apart() -> None:
+    listener = Listener()
+    feed(listener, [0.95] * 10, echo=True)
+    for direct in (True, False, False):
+        listener.hear(SILENCE, 0.95, echo=True, over_agent=True, direct=direct, rises=True)
+    assert (listener.late, listener.risen) == (2, 2)
+    listener.close()
+    assert listener.risen == 0
+
+
 def test_blocks_without_possible_echo_are_counted_apart() -> None:
     listener = Listener()
     feed(listener, [0.95] * 10, echo=True)

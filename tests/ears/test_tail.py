@@ -42,6 +42,21 @@ def test_whoever_speaks_into_the_tail_is_heard_at_the_next_syllable() -> None:
     assert lasts(syllables) <= LEAST + 0.25 * 16000
 
 
+def rises(levels: list[float]) -> bool:
+    """Whether any block after the direct sound, of these levels each, is higher than one before it."""
+    tail, found = Tail(), False
+    for index, level in enumerate([levels[0]] * 50 + levels):
+        tail.hear(max(0, index - 49) * BLOCK, 0, level, NOISE)
+        found |= tail.rises(direct=index < 50)
+    return found
+
+
+def test_a_tail_only_falls_and_a_voice_rises() -> None:
+    steady = [max(NOISE, -15 - 60 * k * BLOCK / 16000 / 0.6) for k in range(25)]
+    assert not rises(steady)
+    assert rises([level if k < 12 else -25.0 for k, level in enumerate(steady)])
+
+
 def test_nothing_lasts_for_ever() -> None:
     assert lasts([-20.0] * 200) <= LEAST + MOST
 

@@ -13,7 +13,7 @@ from echoless.ears.weigh import Case, Verdict, Weights, echo_tail, weigh
 
 TALKING = Case(age=20, voiced=20, free=0, silence=0, echo=True, sure=0.8)
 OVER = replace(TALKING, silence=30, final=True)
-DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Manner.WORD)
+DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, risen=2, manner=Manner.WORD)
 """A "stop" that was misheard."""
 
 
@@ -50,6 +50,8 @@ DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Mann
         (replace(OVER, kind=Said.STOP, sure=0.73, late=5, guarded=True), Verdict.ECHO),
         (replace(OVER, kind=Said.STOP, sure=0.63, commands=0.7), Verdict.INTERRUPTION),
         (replace(OVER, kind=Said.STOP, sure=0.63, commands=0.7, guessed=True), Verdict.ECHO),
+        (replace(OVER, kind=Said.STOP, sure=0.78, commands=0.7, voiced=11), Verdict.ECHO),
+        (replace(OVER, kind=Said.STOP, sure=0.78, commands=0.7, voiced=11, late=2), Verdict.INTERRUPTION),
         (replace(OVER, kind=Said.STOP, sure=0.58, commands=0.7), Verdict.ECHO),
         (replace(OVER, kind=Said.STOP, sure=0.63, commands=0.7, guarded=True), Verdict.INTERRUPTION),
         (replace(OVER, kind=Said.STOP, sure=0.63, commands=0.7, guarded=True, far=True), Verdict.ECHO),
@@ -103,6 +105,10 @@ DOP = replace(OVER, kind=Said.CONTENT, voiced=24, sure=0.88, late=4, manner=Mann
         (replace(DOP, kind=Said.STOP, guessed=True, guarded=True, late=0), Verdict.ECHO),
         (replace(DOP, kind=Said.STOP, guessed=True, guarded=True, late=0, commands=0.95), Verdict.INTERRUPTION),
         (replace(DOP), Verdict.INTERRUPTION),
+        (replace(DOP, risen=0), Verdict.ECHO),
+        (replace(DOP, risen=0, words=1), Verdict.INTERRUPTION),
+        (replace(DOP, risen=0, free=5), Verdict.INTERRUPTION),
+        (replace(DOP, risen=0, commands=0.35), Verdict.INTERRUPTION),
         (replace(DOP, manner=Manner.HUM), Verdict.ECHO),
         (replace(DOP, manner=Manner.BREATH), Verdict.ECHO),
         (replace(DOP, sure=0.8), Verdict.ECHO),

@@ -127,6 +127,7 @@ class Ears:
             left=heard.left,
             voice=max(heard.voice, near * self._pressed),
             later=heard.later,
+            rises=heard.rises,
         )
         out += self._changed(change, agent)
         for known in self._take_results():

@@ -48,6 +48,7 @@ def case_of(
         far=bool(heard and heard.far),
         strength=listener.strength,
         late=listener.late,
+        risen=listener.risen,
     )
 
 
@@ -57,6 +58,7 @@ def evidence_of(listener: Listener, known: Known | None, heard: Heard | None, du
         "voiced": listener.voiced,
         "free": listener.free,
         "late": listener.late,
+        "risen": listener.risen,
         "strength": round(listener.strength, 2),
         "sure": round(listener.sureness, 3),
         "tone": round(listener.tone, 3),

@@ -67,6 +67,8 @@ class Heard:
     later: bool = False
     """Whether the echo has just been found to come later than was reckoned with: what seemed to come after it may have
     been echo."""
+    rises: bool = False
+    """Whether the level has risen since the direct sound of the agent's echo was over: a room only lets it fall."""
 
 
 class EchoGuard:
@@ -151,9 +153,10 @@ class EchoGuard:
         self._decay.hear(held, self._quiet, way)
         lingers = self._decay.slow
         direct = self._quiet < way + (_SLOW_EARLY if lingers else _EARLY)
+        rises = self._tail.rises(direct)
         left = self.weigh.left if possible else None
         mode, evidence = self._advise(), self._evidence(voice, near)
-        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self._far, lingers, later)
+        return Heard(residual, voice, near, possible, mode, evidence, direct, left, self._far, lingers, later, rises)
 
     @property
     def _far(self) -> bool:

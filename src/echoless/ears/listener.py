@@ -83,6 +83,8 @@ class Listener:
         """Those of them in which no echo was possible: nobody but a person can have made them."""
         self.late = 0
         """Voiced blocks into which at most the tail of an echo can have sounded."""
+        self.risen = 0
+        """Those of them in which the level was higher than since the direct sound was over: no tail is."""
         self.age = 0
         """Blocks since the turn's detection."""
         self.strength = 0.0
@@ -104,6 +106,7 @@ class Listener:
         left: Bands | None = None,
         voice: float = 1.0,
         later: bool = False,
+        rises: bool = False,
     ) -> Change:
         """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it, `voice` that of
         speech at all, `left` what of the echo is usually left in it, if that is known, and `later` where what seemed
@@ -112,7 +115,7 @@ class Listener:
         self._wary = max(0, self._wary - 1)
         self._recent.append(kept)
         if later and over_agent:
-            self.free = self.late = 0
+            self.free = self.late = self.risen = 0
         if self.open:
             self._turn.append(kept)
             self.age += 1
@@ -120,6 +123,7 @@ class Listener:
                 self.voiced += 1
                 self.free += not echo
                 self.late += not (echo and direct)
+                self.risen += rises and not direct
                 self._near += near
                 self._voice += voice
                 self.strength += near - self.tuning.neutral
@@ -151,7 +155,7 @@ class Listener:
             run = max(1, round(self._evidence / self.tuning.neutral))
             self.word = max(0, len(self._turn) - run - _LEAD)
             self.voiced, self.free, self.age = run, 0 if echo else run, 0
-            self.late = self.free
+            self.late, self.risen = self.free, 0
             self._near, self._voice = self.tuning.neutral * run, voice * run
         self.speaking, self.silence, self._evidence = True, 0, 0.0
 
@@ -195,6 +199,6 @@ class Listener:
         self._turn = []
         self.word = 0
         self._evidence = 0.0
-        self.voiced = self.free = self.late = self.age = 0
+        self.voiced = self.free = self.late = self.risen = self.age = 0
         self.strength = 0.0
         self._near = self._voice = 0.0

@@ -18,6 +18,8 @@ RISE = 5.0
 """dB over its lowest by which the level must rise to be somebody else: broad-band decays wander less."""
 OVER_NOISE = 3.0
 """dB over the noise under which a tail is over."""
+_RISES = 1.0
+"""dB by which the level rises at least where somebody begins to speak into a tail."""
 _NEWEST = 0.35
 """Weight of the newest block in the level: about 50 ms."""
 
@@ -29,6 +31,13 @@ class Tail:
         self._level = -90.0
         self._low = np.inf
         self._over = False
+        self._least = np.inf
+
+    def rises(self, direct: bool) -> bool:
+        """Whether the level has risen since the direct sound of our echo was over, in the block that was taken last:
+        a room only lets it fall."""
+        self._least = np.inf if direct else min(self._least, self._level)
+        return self._level > self._least + _RISES
 
     def hear(self, quiet: int, way: int, level: float, noise: float) -> bool:
         """Take one block. `quiet`: samples since our last sound; `way`: samples that sound takes to the microphone at

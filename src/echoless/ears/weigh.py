@@ -40,11 +40,13 @@ class Weights:
     spoken: float = 0.82
     """Mean probability of near-end speech that a short word which nobody made sense of needs."""
     guess: int = 12
-    """Voiced blocks that a command needs which is guessed at."""
+    """Voiced blocks that a command needs which is guessed at, or has nothing after the echo."""
     guessed: float = 0.75
     """Mean probability of near-end speech that it needs."""
     commanding: float = 0.6
     """Probability by its sound alone that a word is a command, from which on it needs nothing after the echo."""
+    hinted: float = 0.3
+    """The same that two words and more need to be a command misheard, where all after the echo may be the room."""
     nothing_else: float = 0.9
     """The same, from which on it is one whatever is written: what is left of an echo hardly ever is."""
     believed: float = 0.8
@@ -118,6 +120,8 @@ class Case:
     """The guard does not know this echo well yet."""
     late: int = 0
     """Voiced blocks into which at most the tail of an echo can have sounded."""
+    risen: int = 0
+    """Those of them in which the level was higher than before, since the direct sound was over: no tail is."""
     strength: float = 9.0
     """Evidence summed over the voiced blocks."""
     lingers: bool = False
@@ -207,11 +211,13 @@ def _may_be_echo(case: Case, weights: Weights) -> bool:
 
 def _rash(case: Case, weights: Weights) -> bool:
     """Whether a command rests on too little: on nothing after the echo in a room that reverberates for long, on hardly
-    anything elsewhere where neither the guard nor its sound is sure; or, where it is only guessed at, on few blocks, or
-    on what may be an unknown echo."""
+    anything elsewhere where neither the guard nor its sound is sure; on few blocks where nothing came after; or, where
+    it is only guessed at, on few blocks, or on what may be an unknown echo."""
     after = max(case.free, case.late)
     if case.lingers and after < weights.lasting:
         return not (_agreed(case, weights) and case.sure >= weights.known)
+    if after < weights.lasting and case.voiced < weights.guess and case.commands <= weights.nothing_else:
+        return True
     if plain(case, weights):
         return False
     if after <= weights.free_some and case.sure < weights.believed and not by_sound(case, weights):
@@ -281,13 +287,20 @@ def _of_what_is_over(case: Case, weights: Weights) -> Verdict:
     return Verdict.ECHO if not case.free and case.echo else Verdict.NOISE
 
 
+def _tails_off(case: Case, weights: Weights) -> bool:
+    """Whether words that are no single one, and hardly a command misheard, may be what a room made of the echo as it
+    fell. The rest of nods falls like that, too."""
+    may = case.free < weights.free_some and not case.risen
+    return may and case.words > 1 and case.commands < weights.hinted
+
+
 def _is_a_word(case: Case, weights: Weights) -> bool:
     """A short word, misheard ("Dop!" for "stop"): nods are few and mostly understood, or hummed. What an echo that is
     not known yet leaves is misheard, too, and may last as long as the room."""
     unproven = case.guarded and case.free < weights.free_some and case.commands < weights.commanding
     return (
         case.manner is Manner.WORD
-        and not (unproven or _unheard_of(case, weights))
+        and not (unproven or _unheard_of(case, weights) or _tails_off(case, weights))
         and case.voiced >= weights.some_speech
         and case.late >= weights.lasting
         and case.share < (weights.echo_word if _alone(case, weights) else 0.5 * weights.echo_share)
