@@ -77,6 +77,8 @@ class Weights:
     """Mean probability of near-end speech under which it was not by then."""
     unsure_after: float = 0.65
     """The same where it went on after the direct sound of the agent's echo."""
+    steady: float = 0.8
+    """Share of the blocks that are voiced from which on somebody speaks on: the agent keeps waiting, however unsure."""
     echo_share: float = 0.6
     """Share of the words that were just being played, from which on they are the agent's own."""
     echo_word: float = 0.9
@@ -166,7 +168,8 @@ def _nobody(case: Case, weights: Weights) -> Verdict | None:
         return Verdict.ECHO
     over = case.silence >= weights.over and case.sure < weights.doubtful
     enough = weights.unsure_after if case.late >= weights.free_some else weights.unsure
-    dithers = case.age >= weights.dither and case.sure < enough
+    breaks = case.voiced < weights.steady * case.age
+    dithers = case.age >= weights.dither and case.sure < enough and breaks
     return Verdict.ECHO if case.echo and not case.free and (over or dithers) else None
 
 
@@ -201,7 +204,8 @@ def _outlasts_the_echo(case: Case, weights: Weights) -> bool:
 
 def _unheard_of(case: Case, weights: Weights) -> bool:
     """A few words that may all be echo: a far end's canceller, too, lets whole words through while it learns."""
-    return _may_be_echo(case, weights) and case.sure < weights.known and (case.far or not _agreed(case, weights))
+    told = _agreed(case, weights) or (_sounds_it(case, weights) and case.voiced >= weights.some_speech)
+    return _may_be_echo(case, weights) and case.sure < weights.known and (case.far or not told)
 
 
 def _may_be_echo(case: Case, weights: Weights) -> bool:
@@ -232,8 +236,13 @@ def _rash(case: Case, weights: Weights) -> bool:
 def plain(case: Case, weights: Weights) -> bool:
     """A command heard to its end that sounds like one and nothing else, or is written as one and sounds like one, too:
     faint as it may be."""
-    told = case.kind is Said.STOP and case.commands > weights.nothing_else
-    return (told or _agreed(case, weights)) and case.final and case.sure >= weights.plain
+    told = _sounds_it(case, weights) or _agreed(case, weights)
+    return told and case.final and case.sure >= weights.plain
+
+
+def _sounds_it(case: Case, weights: Weights) -> bool:
+    """Whether a command sounds like one and nothing else, whatever is written."""
+    return case.kind is Said.STOP and case.commands > weights.nothing_else
 
 
 def _agreed(case: Case, weights: Weights) -> bool:
