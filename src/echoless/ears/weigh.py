@@ -156,7 +156,8 @@ def weigh(case: Case, weights: Weights) -> Verdict:
 
 
 def _nobody(case: Case, weights: Weights) -> Verdict | None:
-    """What a stretch was that is over before its words matter: too short, too faint, no speech, or never sure."""
+    """What a stretch was that is over before its words matter: too short, too faint, no speech, never sure, or what no
+    words would make of it that may all be the echo of a loudspeaker far away."""
     ended = case.silence >= weights.quiet
     if plain(case, weights):
         return None
@@ -165,6 +166,8 @@ def _nobody(case: Case, weights: Weights) -> Verdict | None:
     if ended and case.voiced < weights.some_speech // 2:
         return Verdict.ECHO if not case.free else Verdict.NOISE
     if ended and case.voiced < weights.some_speech and not case.free and not case.late:
+        return Verdict.ECHO
+    if case.silence >= weights.over and case.voiced < weights.mangled and case.far and _unproven(case, weights):
         return Verdict.ECHO
     over = case.silence >= weights.over and case.sure < weights.doubtful
     enough = weights.unsure_after if case.late >= weights.free_some else weights.unsure
@@ -205,7 +208,12 @@ def _outlasts_the_echo(case: Case, weights: Weights) -> bool:
 def _unheard_of(case: Case, weights: Weights) -> bool:
     """A few words that may all be echo: a far end's canceller, too, lets whole words through while it learns."""
     told = _agreed(case, weights) or (_sounds_it(case, weights) and case.voiced >= weights.some_speech)
-    return _may_be_echo(case, weights) and case.sure < weights.known and (case.far or not told)
+    return _unproven(case, weights) and (case.far or not told)
+
+
+def _unproven(case: Case, weights: Weights) -> bool:
+    """Whether it may all be an echo that the guard does not know yet, and was not surely somebody's."""
+    return _may_be_echo(case, weights) and case.sure < weights.known
 
 
 def _may_be_echo(case: Case, weights: Weights) -> bool:
