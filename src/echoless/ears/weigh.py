@@ -143,8 +143,7 @@ def weigh(case: Case, weights: Weights) -> Verdict:
         return nobody
     if ours and case.age <= weights.patience:
         return Verdict.ECHO if case.final or (ended and not _outlasts_the_echo(case, weights)) else Verdict.WAIT
-    command = case.kind is Said.STOP and not (_unheard_of(case, weights) or _rash(case, weights))
-    if command or (case.kind is Said.CONTENT and _carries(case, weights)):
+    if _commands(case, weights) or (case.kind is Said.CONTENT and _carries(case, weights)):
         return Verdict.INTERRUPTION
     if ended and case.final:
         return _of_what_is_over(case, weights)
@@ -155,9 +154,15 @@ def weigh(case: Case, weights: Weights) -> Verdict:
     return Verdict.INTERRUPTION if proven and not ended else Verdict.NOISE
 
 
+def _commands(case: Case, weights: Weights) -> bool:
+    """Whether it is a command that rests on enough."""
+    sounds_otherwise = bool(case.commands) and _tails_off(case, weights)
+    return case.kind is Said.STOP and not (sounds_otherwise or _unheard_of(case, weights) or _rash(case, weights))
+
+
 def _nobody(case: Case, weights: Weights) -> Verdict | None:
-    """What a stretch was that is over before its words matter: too short, too faint, no speech, never sure, or what no
-    words would make of it that may all be the echo of a loudspeaker far away."""
+    """What a stretch was that is over before its words matter: too short, too faint, no speech, never sure, or nothing
+    that any words would make a turn of."""
     ended = case.silence >= weights.quiet
     if plain(case, weights):
         return None
@@ -167,13 +172,22 @@ def _nobody(case: Case, weights: Weights) -> Verdict | None:
         return Verdict.ECHO if not case.free else Verdict.NOISE
     if ended and case.voiced < weights.some_speech and not case.free and not case.late:
         return Verdict.ECHO
-    if case.silence >= weights.over and case.voiced < weights.mangled and case.far and _unproven(case, weights):
+    if case.silence >= weights.over and _past_words(case, weights):
         return Verdict.ECHO
     over = case.silence >= weights.over and case.sure < weights.doubtful
     enough = weights.unsure_after if case.late >= weights.free_some else weights.unsure
-    breaks = case.voiced < weights.steady * case.age
+    breaks = case.voiced < weights.steady * case.age or (case.far and _may_be_echo(case, weights))
     dithers = case.age >= weights.dither and case.sure < enough and breaks
     return Verdict.ECHO if case.echo and not case.free and (over or dithers) else None
+
+
+def _past_words(case: Case, weights: Weights) -> bool:
+    """Whether no words would make somebody's turn of it: it may all be the echo of a loudspeaker far away, or the rest
+    of one in a room that reverberates for long, and was not surely somebody's."""
+    if case.far and case.voiced < weights.mangled and _unproven(case, weights):
+        return True
+    rest = case.lingers and not max(case.free, case.late) and case.voiced < weights.content
+    return rest and case.sure < weights.known
 
 
 def own_words(case: Case, weights: Weights) -> bool:
@@ -187,10 +201,10 @@ def own_words(case: Case, weights: Weights) -> bool:
 
 def echo_tail(case: Case, weights: Weights) -> bool:
     """Whether a few words after the agent's last one are what the room made of it: nothing free, hardly anything after
-    the echo's direct sound, and no sureness that would speak for a person."""
-    return (
-        not case.free and case.late < weights.free_some and case.voiced < weights.content and case.sure < weights.known
-    )
+    the echo's direct sound, or nothing that rose, and no sureness that would speak for a person."""
+    few = not case.free and case.voiced < weights.content
+    fell = not case.risen and case.sure < weights.doubtful
+    return few and (fell or (case.late < weights.free_some and case.sure < weights.known))
 
 
 def toneless(case: Case, weights: Weights) -> bool:
@@ -305,8 +319,8 @@ def _of_what_is_over(case: Case, weights: Weights) -> Verdict:
 
 
 def _tails_off(case: Case, weights: Weights) -> bool:
-    """Whether words that are no single one, and hardly a command misheard, may be what a room made of the echo as it
-    fell. The rest of nods falls like that, too."""
+    """Whether words that are no single one, and hardly a command by their sound, may be what a room made of the echo as
+    it fell. The rest of nods falls like that, too."""
     may = case.free < weights.free_some and not case.risen
     return may and case.words > 1 and case.commands < weights.hinted
 
