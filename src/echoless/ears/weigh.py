@@ -47,6 +47,8 @@ class Weights:
     """Probability by its sound alone that a word is a command, from which on it needs nothing after the echo."""
     hinted: float = 0.3
     """The same that two words and more need to be a command misheard, where all after the echo may be the room."""
+    rather: float = 0.45
+    """The same that a command needs which is guessed at and has nothing after the echo."""
     nothing_else: float = 0.9
     """The same, from which on it is one whatever is written: what is left of an echo hardly ever is."""
     believed: float = 0.8
@@ -250,6 +252,8 @@ def _rash(case: Case, weights: Weights) -> bool:
         return True
     if not case.guessed:
         return False
+    if after < weights.lasting and 0 < case.commands < weights.rather:
+        return True
     return _may_be_echo(case, weights) or not (
         case.final and case.voiced >= weights.guess and case.sure >= weights.guessed
     )
