@@ -47,6 +47,8 @@ class Weights:
     """Probability by its sound alone that a word is a command, from which on it needs nothing after the echo."""
     hinted: float = 0.3
     """The same that two words and more need to be a command misheard, where all after the echo may be the room."""
+    surely: float = 0.75
+    """The same that a command needs which has hardly anything after the echo, and where the guard is unsure."""
     rather: float = 0.45
     """The same that a command needs which is guessed at and has nothing after the echo."""
     nothing_else: float = 0.9
@@ -244,7 +246,9 @@ def _rash(case: Case, weights: Weights) -> bool:
     after = max(case.free, case.late)
     if case.lingers and after < weights.lasting:
         return not (_agreed(case, weights) and case.sure >= weights.known)
-    if after < weights.lasting and case.voiced < weights.guess and case.commands <= weights.nothing_else:
+    blink = after < weights.lasting and case.voiced < weights.guess and case.commands <= weights.nothing_else
+    falls = after < weights.free_some and not case.risen
+    if blink or (falls and case.sure < weights.believed and case.commands < weights.surely):
         return True
     if plain(case, weights):
         return False
