@@ -32,7 +32,7 @@ from echoless import steps
 from echoless.bench.script import Said, compose
 from echoless.catalogue import pulled
 from echoless.frames import Chunk, Event, Samples, Turn
-from echoless.house import Prepared, open_call, open_ears, open_line, wire
+from echoless.house import Prepared, open_call, open_ears, open_line, spoken_in, wire
 from echoless.mind.scripted import ScriptedMind
 from echoless.rooms.cast import EACH, FIRST
 from echoless.rooms.rehearse import kept_recogniser
@@ -148,7 +148,7 @@ async def virtual(settings: Settings) -> AsyncIterator[Call]:
         meter = VirtualMeter("fixed", local=("think",))
         line = open_line(settings, lambda what: None)
         await line.open()
-        ears = open_ears(settings, meter, line, prepared=Prepared(kept_recogniser(settings.language)))
+        ears = open_ears(settings, meter, line, prepared=Prepared(kept_recogniser(spoken_in(settings))))
         stack.callback(ears.close)
         mind = ScriptedMind(0, language=settings.language, first=FIRST, pace=EACH)
         voice = open_voice("espeak", settings.language, settings.voice_speed, pulled)

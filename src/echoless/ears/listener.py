@@ -109,8 +109,9 @@ class Listener:
         rises: bool = False,
     ) -> Change:
         """Take one block: `clean` float32 (256,), `near` the probability of near-end speech in it, `voice` that of
-        speech at all, `left` what of the echo is usually left in it, if that is known, and `later` where what seemed
-        to come after the echo so far may have been echo."""
+        speech at all, `left` what of the echo is usually left in it, if that is known, `later` where what seemed
+        to come after the echo so far may have been echo, and `rises` where it is louder than the echo has been since
+        its direct sound was over."""
         kept = _Kept(clean, not echo, left)
         self._wary = max(0, self._wary - 1)
         self._recent.append(kept)

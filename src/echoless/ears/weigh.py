@@ -137,6 +137,11 @@ class Case:
     far: bool = False
     """The loudspeaker is far away: its echo comes late, or as what a canceller there left of it."""
 
+    @property
+    def after(self) -> int:
+        """Voiced blocks after the direct sound of any echo."""
+        return max(self.free, self.late)
+
 
 def weigh(case: Case, weights: Weights) -> Verdict:
     """What to do about somebody perhaps cutting in."""
@@ -188,10 +193,9 @@ def _nobody(case: Case, weights: Weights) -> Verdict | None:
 def _past_words(case: Case, weights: Weights) -> bool:
     """Whether no words would make somebody's turn of it: it may all be the echo of a loudspeaker far away, or the rest
     of one in a room that reverberates for long, and was not surely somebody's."""
-    if case.far and case.voiced < weights.mangled and _unproven(case, weights):
-        return True
-    rest = case.lingers and not max(case.free, case.late) and case.voiced < weights.content
-    return rest and case.sure < weights.known
+    far = case.far and _may_be_echo(case, weights) and case.voiced < weights.mangled
+    rest = case.lingers and not case.after and case.voiced < weights.content
+    return (far or rest) and case.sure < weights.known
 
 
 def own_words(case: Case, weights: Weights) -> bool:
@@ -226,37 +230,32 @@ def _outlasts_the_echo(case: Case, weights: Weights) -> bool:
 def _unheard_of(case: Case, weights: Weights) -> bool:
     """A few words that may all be echo: a far end's canceller, too, lets whole words through while it learns."""
     told = _agreed(case, weights) or (_sounds_it(case, weights) and case.voiced >= weights.some_speech)
-    return _unproven(case, weights) and (case.far or not told)
-
-
-def _unproven(case: Case, weights: Weights) -> bool:
-    """Whether it may all be an echo that the guard does not know yet, and was not surely somebody's."""
-    return _may_be_echo(case, weights) and case.sure < weights.known
+    return _may_be_echo(case, weights) and case.sure < weights.known and (case.far or not told)
 
 
 def _may_be_echo(case: Case, weights: Weights) -> bool:
     """Whether the guard does not know the echo yet, and hardly anything came after it."""
-    return case.guarded and max(case.free, case.late) < weights.free_some
+    return case.guarded and case.after < weights.free_some
 
 
 def _rash(case: Case, weights: Weights) -> bool:
     """Whether a command rests on too little: on nothing after the echo in a room that reverberates for long, on hardly
     anything elsewhere where neither the guard nor its sound is sure; on few blocks where nothing came after; or, where
     it is only guessed at, on few blocks, or on what may be an unknown echo."""
-    after = max(case.free, case.late)
-    if case.lingers and after < weights.lasting:
+    nothing = case.after < weights.lasting
+    if case.lingers and nothing:
         return not (_agreed(case, weights) and case.sure >= weights.known)
-    blink = after < weights.lasting and case.voiced < weights.guess and case.commands <= weights.nothing_else
-    falls = after < weights.free_some and not case.risen
+    blink = nothing and case.voiced < weights.guess and case.commands <= weights.nothing_else
+    falls = case.after < weights.free_some and not case.risen
     if blink or (falls and case.sure < weights.believed and case.commands < weights.surely):
         return True
     if plain(case, weights):
         return False
-    if after <= weights.free_some and case.sure < weights.believed and not by_sound(case, weights):
+    if case.after <= weights.free_some and case.sure < weights.believed and not by_sound(case, weights):
         return True
     if not case.guessed:
         return False
-    if after < weights.lasting and 0 < case.commands < weights.rather:
+    if nothing and 0 < case.commands < weights.rather:
         return True
     return _may_be_echo(case, weights) or not (
         case.final and case.voiced >= weights.guess and case.sure >= weights.guessed
@@ -276,7 +275,7 @@ def _sounds_it(case: Case, weights: Weights) -> bool:
 
 
 def _agreed(case: Case, weights: Weights) -> bool:
-    """Whether what was written is a command and the sound is one, too. No echo has been both (docs/log/echo.md)."""
+    """Whether what was written is a command and the sound is one, too. Hardly any echo is both (docs/log/echo.md)."""
     return not case.guessed and by_sound(case, weights)
 
 

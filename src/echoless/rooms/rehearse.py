@@ -109,7 +109,8 @@ async def _hold(script: Script, line: RoomLine, out: Path, plan: Plan) -> dict[s
         _hurry(False)
         mind = await open_mind(plan.mind, script, plan.seed, settings, meter, stack)
         with ExitStack() as blocking:
-            ready = house.Prepared(kept_recogniser(settings.language), kept_turn_end(settings.language))
+            spoken = house.spoken_in(settings)
+            ready = house.Prepared(kept_recogniser(spoken), kept_turn_end(spoken))
             ears = house.open_ears(settings, meter, line, prepared=ready)
             blocking.callback(ears.close)
             vary(ears, plan.guard, plan.without)
@@ -133,21 +134,20 @@ class _Kept(Guarded):
 
 
 @lru_cache(maxsize=2)
-def kept_recogniser(language: str) -> Recogniser:
+def kept_recogniser(spoken: str | None) -> Recogniser:
     """The default recogniser, opened once a process. It keeps nothing from one piece of sound to the next."""
     from echoless.ears.recognisers.moonshine import open_engine
     from echoless.house import warmed
 
-    spoken = None if language == "auto" else language
     return warmed(_Kept(open_engine(spoken)), spoken)
 
 
 @lru_cache(maxsize=2)
-def kept_turn_end(language: str) -> TurnEnd:
+def kept_turn_end(spoken: str | None) -> TurnEnd:
     """The judge of turn ends, opened once a process. It keeps nothing from one turn to the next."""
     from echoless.house import warm_turn_end
 
-    return warm_turn_end(None if language == "auto" else language)
+    return warm_turn_end(spoken)
 
 
 def _hurry(hurried: bool) -> None:

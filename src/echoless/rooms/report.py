@@ -68,14 +68,13 @@ def _goals(runs: Mapping[str, list[Call]]) -> str:
         + ["-" if e is None or b is None else f"{100 * e:.1f} % against {100 * b:.1f} % ({n})" for e, b, n in errors]
     )
     rows.append(["false ducks by the agent's own record", "", *(_claimed(calls) for calls in runs.values())])
-    held = [sum(len(c.went_on) for c in calls if c.family not in MEDIA) for calls in runs.values()]
-    rows.append(["self-answers that were one reply, held, by its own record", "", *map(str, held)])
-    rows.append(["turns of nobody that were answered, by its own record", "", *(_to_nobody(c) for c in runs.values())])
+    for name, told in (
+        ("self-answers that were one reply, held, by its own record", "went_on"),
+        ("turns of nobody that were answered, by its own record", "to_nobody"),
+    ):
+        counts = (sum(len(getattr(c, told)) for c in calls if c.family not in MEDIA) for calls in runs.values())
+        rows.append([name, "", *map(str, counts)])
     return _table(["measure", "goal", *runs], rows)
-
-
-def _to_nobody(calls: Iterable[Call]) -> str:
-    return str(sum(len(c.to_nobody) for c in calls if c.family not in MEDIA))
 
 
 def _claimed(calls: Iterable[Call]) -> str:
@@ -164,7 +163,9 @@ def write(sources: Mapping[str, Sequence[Path]], out: Path) -> str:
         f"## The worst calls: {main_name}\n",
         worst if bad else "None missed anything.\n",
     ]
-    if nobody := [[c.folder.name, f"{at:.1f}", text] for c in main for at, text in c.to_nobody]:
+    if nobody := [
+        [c.folder.name, f"{at:.1f}", text] for c in main if c.family not in MEDIA for at, text in c.to_nobody
+    ]:
         text += [
             "Answered though nobody had spoken, by the agent's own record:\n",
             _table(["call", "at", "as"], nobody),
